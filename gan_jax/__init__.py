@@ -1,0 +1,1 @@
+"""gan_jax: a JAX research framework for GAN experiments."""
