@@ -64,8 +64,8 @@ def make_step(
         nets, extra, metrics = state.nets, state.extra, {}
         for index, phase in enumerate(recipe.phases):
 
-            def due(nets, extra, phase=phase, key=jax.random.fold_in(key, index)):
-                return update.run(phase, nets, extra, batches, key)
+            def due(nets, extra, phase=phase, index=index):
+                return update.run(phase, nets, extra, batches, jax.random.fold_in(key, index))
 
             nets, extra, measured = every(phase.every, state.step, due, nets, extra)
             metrics |= {f"{phase.name}/{name}": value for name, value in measured.items()}
@@ -147,7 +147,7 @@ def _with_ema(recipe: Recipe, name: str, net: NetState, values: Mapping[str, Arr
     return net.replace(ema=jax.tree.map(mix, net.ema, net.params))
 
 
-def _all_finite(tree: PyTree) -> Array:
+def all_finite(tree: PyTree) -> Array:
     """Whether every floating leaf is finite everywhere, bool `[]`."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
@@ -155,7 +155,7 @@ def _all_finite(tree: PyTree) -> Array:
 
 def _guarded(state: TrainState, nets: NetStates, extra: PyTree, metrics: Metrics):
     """The next state if all is finite, else the old one with its counters moved."""
-    good = _all_finite((nets, extra, metrics))
+    good = all_finite((nets, extra, metrics))
     before = (state.nets, state.extra)
     nets, extra = jax.tree.map(lambda new, old: jnp.where(good, new, old), (nets, extra), before)
     skipped = state.skipped + jnp.where(good, 0, 1)

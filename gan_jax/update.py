@@ -40,7 +40,9 @@ class Update:
     frozen: Mapping[str, PyTree]
     values: Mapping[str, Array]
 
-    def run(self, phase: Phase, nets: NetStates, extra: PyTree, batches: Batch, key: Array) -> Moved:
+    def run(
+        self, phase: Phase, nets: NetStates, extra: PyTree, batches: Batch, key: Array
+    ) -> Moved:
         """All turns of one phase on its batches of `[R, B, …]`."""
         if phase.repeat == 1:
             batch = jax.tree.map(lambda leaf: leaf[phase.batch], batches)
@@ -56,7 +58,9 @@ class Update:
         (nets, extra), metrics = lax.scan(body, (nets, extra), turns)
         return nets, extra, _mean_over_first_axis(metrics)
 
-    def _turn(self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array) -> Moved:
+    def _turn(
+        self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array
+    ) -> Moved:
         """One optimizer update of each network that the phase trains."""
         grads, stats, extra, metrics = self._accumulated(phase, nets, extra, batch, key)
         after = {name: net.replace(stats=stats[name]) for name, net in nets.items()}
@@ -76,7 +80,7 @@ class Update:
         return opt._replace(hyperparams=current) if current else opt
 
     def _accumulated(self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array):
-        """Gradients and metrics averaged over the parts of a batch, statistics and extra threaded."""
+        """Gradients and metrics averaged over a batch's parts; statistics and extra threaded."""
         if self.accumulate == 1:
             return self._gradients(phase, nets, extra, batch, key)
 

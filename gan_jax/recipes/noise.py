@@ -32,8 +32,9 @@ def noise_recipe(
 
     The discriminator takes `discriminator_turns` turns a round, each on its own real batch, then
     the generator one. `values` must hold `ema_decay`, and with `r1_every` also `r1_weight`, the
-    gamma of the R1 penalty: with `r1_every=1` the penalty joins the discriminator's loss, with k > 1 it is
-    a lazy phase of its own, k times as heavy every k rounds (Karras et al. 2020, appendix B).
+    gamma of the R1 penalty: with `r1_every=1` the penalty joins the discriminator's loss, with
+    k > 1 it is a lazy phase of its own, k times as heavy every k rounds (Karras et al. 2020,
+    appendix B).
 
     Args:
         generator: network; `label` is None where `num_classes` is 0.
@@ -112,9 +113,7 @@ def noise_recipe(
         )
     ]
     if r1_every is not None and r1_every > 1:
-        phases.append(
-            Phase(name="r1", trains=("discriminator",), loss=lazy_r1, every=r1_every)
-        )
+        phases.append(Phase(name="r1", trains=("discriminator",), loss=lazy_r1, every=r1_every))
     phases.append(Phase(name="generator", trains=("generator",), loss=train_generator))
     return Recipe(
         networks={"generator": generator, "discriminator": discriminator},

@@ -1,0 +1,58 @@
+"""What a person sees: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_EVERY_SECONDS = 10.0
+
+Advance = Callable[[int, int, str], None]
+"""`(done, total, note)`."""
+
+
+class Console:
+    """Standard error for people; only process 0 of several is to be given a loud one."""
+
+    def __init__(self, quiet: bool = False):
+        self._console = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Advance]:
+        """A bar on a terminal; elsewhere a line every ten seconds and at the end."""
+        if not self._console.is_terminal:
+            yield self._plain(what)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self._console, refresh_per_second=4) as bar:
+            task = bar.add_task(what, total=None, note="")
+
+            def advance(done: int, total: int, note: str = "") -> None:
+                bar.update(task, completed=done, total=total, note=note)
+
+            yield advance
+
+    def _plain(self, what: str) -> Advance:
+        last = time.monotonic()
+
+        def advance(done: int, total: int, note: str = "") -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PLAIN_EVERY_SECONDS or done == total:
+                last = now
+                self.say(f"{what} {done}/{total}  {note}".rstrip())
+
+        return advance

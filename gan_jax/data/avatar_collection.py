@@ -1,0 +1,65 @@
+"""`avatars/32|64|128`: the rendered avatars, seen as a collection like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gan_jax.data import avatars
+from gan_jax.data.collection import Labels, Raw
+from gan_jax.data.source import Progress, Source
+from gan_jax.errors import UsageError
+
+SIZES = (32, 64, 128)
+
+
+@dataclass(frozen=True)
+class AvatarCollection:
+    """Pictures are RGBA; every other field of an avatar (`parameters`, `landmarks`, …) stays."""
+
+    title: str
+    source: Source
+    with_labels: bool
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.source.fingerprint
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self.source.class_names if self.with_labels else None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]"
+
+    def read(self, index: int) -> Raw:
+        fields = {key: np.asarray(value) for key, value in self.source[index].items()}
+        image = fields.pop("image")
+        if not self.with_labels:
+            fields.pop("label", None)
+        return Raw(image, "RGBA", fields)
+
+
+def open_avatar_collection(
+    name: str, *, split: str, labels: Labels, data_dir: str | None, progress: Progress | None
+) -> AvatarCollection:
+    """Opens one split (train, test, all) of `avatars/SIZE`; renders the avatars where they are
+    not there yet."""
+    size = avatar_size(name)
+    avatars.prepare(size, data_dir, progress)
+    source = avatars.open_avatars(size, split, data_dir)
+    return AvatarCollection(f"{name} {split}", source, labels != "none")
+
+
+def avatar_size(name: str) -> int:
+    """The size in `avatars/SIZE`. Raises UsageError where there are no avatars of that size."""
+    size = name.removeprefix("avatars/")
+    if size not in map(str, SIZES):
+        raise UsageError(f"data source {name!r}: avatars come as avatars/32, /64 and /128")
+    return int(size)

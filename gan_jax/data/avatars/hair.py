@@ -1,0 +1,155 @@
+"""Hair: a cap on the skull, locks over it, a mass behind the head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gan_jax.data.avatars import distance
+from gan_jax.data.avatars.hair_styles import BACK, BACK_MASS, FRONT
+from gan_jax.data.avatars.head import line
+from gan_jax.data.avatars.layers import Layer, band, fill
+from gan_jax.data.avatars.palette import Palette, mix
+from gan_jax.data.avatars.pose import Pose, frame, to_local
+from gan_jax.data.avatars.styles import Style
+
+Parameters = dict[str, Array]
+
+
+class Strands(NamedTuple):
+    """A painted set of locks, each `[H, W]`: distance to their union, lines and shade inside it."""
+
+    distance: Array
+    line: Array
+    shade: Array
+
+
+def lock(x: Array, y: Array, row: Array) -> tuple[Array, Array, Array]:
+    """Distance to one lock, how far along it (0 root, 1 tip) and how far across (-1, 1)."""
+    root_x, root_y, tip_x, tip_y, width, bend, blunt = row
+    dx, dy = tip_x - root_x, tip_y - root_y
+    length = jnp.sqrt(dx * dx + dy * dy)
+    px, py = x - root_x, y - root_y
+    t = (px * dx + py * dy) / (length * length)
+    s = t * t
+    across = (px * dy - py * dx) / length - bend * (s - t)
+    s4 = s * s
+    taper = s + (s4 * s4 - s) * blunt
+    steep = jax.lax.rsqrt(1 + (2 * (width + jnp.abs(bend)) / length * jnp.clip(t, 0, 1)) ** 2)
+    d = jnp.maximum((jnp.abs(across) - width * (1 - taper)) * steep, -t * length)
+    return d, t, across / width
+
+
+def paint_locks(x: Array, y: Array, rows: Array, base: Array, pixel, style: Style) -> Strands:
+    """Paints the locks one over another on top of `base` (a distance)."""
+    strands = Strands(base, jnp.zeros_like(base), jnp.zeros_like(base))
+    half_line = 0.005 + 0.35 * style.outline
+    for row in rows:
+        d, t, across = lock(x, y, row)
+        inside = fill(d, pixel)
+        free = jnp.clip(2.2 * t - 0.35, 0, 1)  # lines run out towards the root
+        edge = band(d + half_line, half_line, pixel) * free
+        side = fill((0.25 - across) * row[4], pixel, style.softness) * jnp.clip(1.7 * t - 0.1, 0, 1)
+        strands = Strands(
+            jnp.minimum(strands.distance, d),
+            jnp.maximum(strands.line * (1 - inside), edge),
+            strands.shade + inside * (side - strands.shade),
+        )
+    return strands
+
+
+def choose(table, index: Array) -> Array:
+    return jnp.asarray(table)[jnp.round(index).astype(jnp.int32)]
+
+
+def front_strands(
+    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, style: Style
+) -> Strands:
+    """The cap above the hair line, and the fringe and side locks."""
+    u, v = to_local(frame(pose, 0.0, 0.0, 0.02), x, y)
+    cap = distance.ellipse(u, v + 0.13, *_cap_radii(parameters))
+    u, v = to_local(frame(pose, 0.0, 0.0, 0.12, lean=-0.1), x, y)
+    line_y = -0.40 + 0.85 * u * u
+    cap = jnp.maximum(cap, (v - line_y) * jax.lax.rsqrt(1 + (1.7 * u) ** 2))
+    rows = choose(FRONT, parameters["hairFront"])
+    return paint_locks(u, v, rows, cap, pixel, style)
+
+
+def _cap_radii(parameters: Parameters) -> tuple[Array, Array]:
+    return (
+        0.545 + 0.02 * parameters["hairVolume"] + 0.02 * parameters["faceWidth"],
+        0.585 + 0.025 * parameters["hairVolume"],
+    )
+
+
+def back_strands(
+    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, style: Style
+) -> Strands:
+    """The cap, the mass below it, its locks and buns."""
+    top, bottom, end, mirrored, wave, bun_x, bun_y, bun_radius = choose(
+        BACK_MASS, parameters["hairBack"]
+    )
+    u, v = to_local(frame(pose, 0.0, 0.0, -0.1), x, y)
+    wave_shift = jnp.sin(13.0 * v + 3.0 * u) * wave * jnp.clip(2.0 * v + 0.5, 0, 1)
+    radius_x, radius_y = _cap_radii(parameters)
+    cap = distance.ellipse(u, v + 0.13, radius_x + 0.01, radius_y)
+    side = jnp.abs(u)
+    bun = distance.circle(side - bun_x, v - bun_y, bun_radius)
+    side = jnp.where(mirrored > 0.5, side, u) + wave_shift
+    v = v - 0.06 * parameters["hairLength"] * jnp.clip(v + 0.2, 0, 1)
+    down = jnp.clip((v + 0.15) / (end + 0.15), 0, 1)
+    half_width = top + (bottom - top) * down + 0.02 * parameters["hairVolume"]
+    mass = distance.smooth_intersection(jnp.abs(u) - half_width + wave_shift, v - end, 0.12)
+    mass = jnp.maximum(mass, -0.15 - v)
+    base = jnp.minimum(jnp.minimum(cap, mass), bun)
+    return paint_locks(side, v, choose(BACK, parameters["hairBack"]), base, pixel, style)
+
+
+def draw_back(
+    strands: Strands, y: Array, pixel, colours: Palette, style: Style
+) -> list[Layer]:
+    """Behind everything, one tone darker than the fringe."""
+    base = mix(colours.hair, colours.hair_shadow, 0.35 + 0.25 * jnp.minimum(style.shade, 1))
+    colour = mix(base, colours.hair_tip, jnp.clip(1.1 * y + 0.1, 0, 1) * (0.25 + 0.6 * style.gradient))
+    return _draw("hair_back", strands, colour, pixel, colours, style)
+
+
+def draw_front(
+    strands: Strands, pose: Pose, x: Array, y: Array, pixel, colours: Palette, style: Style
+) -> list[Layer]:
+    colour = mix(
+        colours.hair, colours.hair_tip, jnp.clip(1.1 * y + 0.1, 0, 1) * (0.2 + 0.6 * style.gradient)
+    )
+    inside = fill(strands.distance, pixel)
+    u, v = to_local(frame(pose, 0.0, 0.0, 0.1), x, y)
+    return [
+        *_draw("hair_front", strands, colour, pixel, colours, style),
+        Layer(None, inside * _shine(u, v, strands, pixel, style), colours.hair_light),
+    ]
+
+
+def _shine(u: Array, v: Array, strands: Strands, pixel, style: Style) -> Array:
+    """A ring of light around the skull with a toothed lower edge, broken by strands."""
+    ring = v + 0.43 - 0.42 * u * u
+    tooth = jnp.abs(9.0 * u + 0.25 - jnp.round(9.0 * u + 0.25))
+    half = 0.045 * jnp.clip(1 - 4.5 * (jnp.abs(u) - 0.17) ** 2 / 0.16, 0, 1)
+    soft = 0.5 * style.softness
+    upper = fill(-ring - half, pixel, soft)
+    lower = fill(ring - half * (0.25 + 1.7 * tooth), pixel, soft)
+    return upper * lower * style.shine * fill(0.004 - half, pixel) * (1 - 0.7 * strands.line)
+
+
+def _draw(
+    part: str, strands: Strands, colour: Array, pixel, colours: Palette, style: Style
+) -> list[Layer]:
+    d = strands.distance
+    inside = fill(d, pixel)
+    return [
+        Layer(part, fill(d - style.outline, pixel) * style.outline_alpha, line(colours.hair_shadow, colours, style)),
+        Layer(part, inside, colour),
+        Layer(None, inside * strands.shade * style.shade * 0.6, colours.hair_shadow),
+        Layer(None, inside * strands.line * style.strands, line(colours.hair_shadow * 1.2, colours, style)),
+    ]  # fmt: skip

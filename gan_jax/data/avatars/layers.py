@@ -1,0 +1,63 @@
+"""A drawing is a list of layers, painted one over another; pictures and part masks both come from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+PARTS = (
+    "hair_back", "neck", "clothes", "ears", "face", "nose", "mouth",
+    "eye_left", "eye_right", "brow_left", "brow_right", "hair_front", "accessories",
+)  # fmt: skip
+
+
+class Layer(NamedTuple):
+    """`coverage` in [0, 1] of `colour` `[3, 1, 1]` or `[3, H, W]`, `coverage` `[H, W]`.
+
+    A layer with a part belongs to that part's mask and hides what lies under it; one without only
+    tints what is there.
+    """
+
+    part: str | None
+    coverage: Array
+    colour: Array
+
+
+def fill(distance: Array, pixel, softness=0.0) -> Array:
+    """Share of each pixel inside a shape; `softness` widens the edge (both in picture units)."""
+    return jnp.clip(0.5 - distance * (1 / jnp.maximum(pixel, softness)), 0, 1)
+
+
+def band(signed: Array, half_width, pixel) -> Array:
+    """Share of each pixel within `half_width` of the zero line; exact for lines below a pixel."""
+    return jnp.maximum(fill(signed - half_width, pixel) - fill(signed + half_width, pixel), 0)
+
+
+def composite(layers: list[Layer]) -> Array:
+    """Layers from back to front -> `[H, W, 4]`, straight alpha, in [0, 1]."""
+    colour, alpha = jnp.zeros((3, 1, 1)), jnp.zeros((1, 1))
+    for layer in layers:
+        if layer.part is None:
+            colour = colour + layer.coverage * (layer.colour * alpha - colour)
+        else:
+            colour = colour + layer.coverage * (layer.colour - colour)
+            alpha = alpha + layer.coverage * (1 - alpha)
+    colour = jnp.clip(colour / jnp.maximum(alpha, 1e-6), 0, 1)
+    return jnp.concatenate([colour, alpha[None]])
+
+
+def part_masks(layers: list[Layer], visible: bool) -> Array:
+    """`[H, W, M]` in the order of `PARTS`: each part's coverage, seen (sums to alpha) or whole."""
+    shape = layers[0].coverage.shape
+    masks = {part: jnp.zeros(shape) for part in PARTS}
+    open_view = jnp.ones(shape)
+    for layer in reversed([layer for layer in layers if layer.part is not None]):
+        mask = masks[layer.part]
+        if visible:
+            masks[layer.part] = mask + layer.coverage * open_view
+            open_view = open_view * (1 - layer.coverage)
+        else:
+            masks[layer.part] = mask + layer.coverage * (1 - mask)
+    return jnp.stack([masks[part] for part in PARTS], axis=-1)

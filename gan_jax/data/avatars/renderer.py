@@ -1,0 +1,112 @@
+"""Parameters `[P]` -> picture `[H, W, 4]` and part masks, at any resolution."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from gan_jax.data.avatars import accessories, body, brows, eyes, hair, head, mouth
+from gan_jax.data.avatars.layers import PARTS, Layer, composite, part_masks
+from gan_jax.data.avatars.palette import palette
+from gan_jax.data.avatars.parameters import named
+from gan_jax.data.avatars.pose import picture_to_head, pose
+from gan_jax.data.avatars.styles import style
+
+RENDERER_VERSION = "1.0.0"
+BROW_THROUGH_HAIR = 0.55  # brows stay readable under a fringe, as is the custom in drawn faces
+
+__all__ = ["PARTS", "RENDERER_VERSION", "draw", "render", "render_batch", "render_masks", "to_uint8"]
+
+
+def pixel_centres(height: int, width: int) -> tuple[Array, Array, float]:
+    """`[H, W]` x and y in picture space, where the shorter side is [-1, 1], and a pixel's width."""
+    pixel = 2 / min(height, width)
+    x = (jnp.arange(width) + 0.5 - width / 2) * pixel
+    y = (jnp.arange(height) + 0.5 - height / 2) * pixel
+    grid_x, grid_y = jnp.meshgrid(x, y)
+    return grid_x, grid_y, pixel
+
+
+def draw(vector: Array, height: int, width: int) -> list[Layer]:
+    """All layers of the avatar `[P]`, from back to front."""
+    parameters = named(vector)
+    x, y, pixel = pixel_centres(height, width)
+    turn, look = pose(parameters), style(parameters)
+    ink = palette(parameters, look)
+    hx, hy = picture_to_head(turn, x, y)
+    shape = head.head(parameters, turn)
+    both_eyes, both_brows = eyes.eyes(parameters, turn), brows.brows(parameters, turn)
+    lips = mouth.mouth(parameters, turn)
+    back = hair.back_strands(parameters, turn, hx, hy, pixel, look)
+    front = hair.front_strands(parameters, turn, hx, hy, pixel, look)
+    brow_right, brow_left = brows.brow_coverage(both_brows, hx, hy, pixel)
+    brow_layers = [
+        Layer("brow_right", brow_right, ink.brow),
+        Layer("brow_left", brow_left, ink.brow),
+    ]
+    return [
+        *hair.draw_back(back, hy, pixel, ink, look),
+        *body.draw_neck(turn, x, y, pixel, ink, look),
+        *body.draw_clothes(parameters, x, y, pixel, ink, look),
+        *head.draw_ears(parameters, turn, hx, hy, pixel, ink, look),
+        *head.draw_face(parameters, shape, hx, hy, pixel, ink, look, front.distance),
+        *head.draw_nose(parameters, turn, hx, hy, pixel, ink, look),
+        *mouth.draw_mouth(lips, hx, hy, pixel, ink, look),
+        *eyes.draw_eyes(both_eyes, parameters, hx, hy, pixel, ink, look),
+        *brow_layers,
+        *accessories.draw_eyewear(parameters, turn, hx, hy, pixel, ink, look),
+        *accessories.draw_ears_of_a_cat(parameters, turn, hx, hy, pixel, ink, look),
+        *hair.draw_front(front, turn, hx, hy, pixel, ink, look),
+        *(layer._replace(coverage=layer.coverage * BROW_THROUGH_HAIR) for layer in brow_layers),
+        *accessories.draw_headwear(parameters, turn, hx, hy, pixel, ink, look),
+    ]
+
+
+def render(vector: Array, size: int | tuple[int, int]) -> Array:
+    """`[P]` -> `[H, W, 4]` float in [0, 1], RGB with straight alpha; `size` is H = W or (H, W)."""
+    height, width = (size, size) if isinstance(size, int) else size
+    return composite(draw(vector, height, width))
+
+
+def masks(vector: Array, size: int, visible: bool = True) -> Array:
+    """`[P]` -> `[H, W, M]` in [0, 1], one mask for each of `PARTS`.
+
+    `visible`: what is seen of each part (the masks sum to alpha), else each part's whole shape.
+    """
+    return part_masks(draw(vector, size, size), visible)
+
+
+def to_uint8(image: Array) -> Array:
+    """[0, 1] -> 0..255, rounded."""
+    return jnp.round(image * 255).astype(jnp.uint8)
+
+
+@partial(jax.jit, static_argnums=1)
+def render_batch(vectors: Array, size: int) -> Array:
+    """`[B, P]` -> `[B, H, W, 4]` uint8."""
+    return jax.vmap(lambda vector: to_uint8(render(vector, size)))(vectors)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def render_masks(vectors: Array, size: int, visible: bool = True) -> Array:
+    """`[B, P]` -> `[B, H, W, M]` float; part masks on demand from stored parameters."""
+    return jax.vmap(lambda vector: masks(vector, size, visible))(vectors)
+
+
+def render_many(vectors: np.ndarray, size: int, batch: int = 250) -> np.ndarray:
+    """`[N, P]` -> `[N, H, W, 4]` uint8, in padded batches of one shape (one compilation)."""
+    out = [
+        np.asarray(render_batch(jnp.asarray(padded), size))
+        for padded in _padded(np.asarray(vectors), batch)
+    ]
+    return np.concatenate(out)[: len(vectors)]
+
+
+def _padded(vectors: np.ndarray, batch: int) -> list[np.ndarray]:
+    spare = -len(vectors) % batch
+    vectors = np.concatenate([vectors, np.repeat(vectors[-1:], spare, axis=0)])
+    return np.split(vectors, len(vectors) // batch)

@@ -1,0 +1,140 @@
+"""`tfds:NAME`: a prepared TensorFlow Datasets set, read without TensorFlow.
+
+Records are read by `ArrayRecord`, and their encoded pictures by `pictures.read_picture`, so that
+they meet the same rules as any other picture. What is not prepared is never downloaded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data.collection import Labels, Raw, refuse_missing_labels
+from gan_jax.data.pictures import PictureError, read_picture
+from gan_jax.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class TfdsCollection:
+    """records: random access to dicts with the encoded picture and the label undecoded."""
+
+    title: str
+    records: Any
+    image_key: str
+    label_key: str | None
+    fingerprint: str
+    class_names: tuple[str, ...] | None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]"
+
+    def read(self, index: int) -> Raw:
+        try:
+            record = self.records[index]
+        except Exception as error:  # ArrayRecord and the example parser raise what they please
+            raise PictureError(self.name(index), f"record cannot be read: {error}") from error
+        picture = read_picture(record[self.image_key], self.name(index))
+        return Raw(picture.image, picture.mode, self._fields(record, index))
+
+    def _fields(self, record: Mapping[str, Any], index: int) -> dict[str, np.ndarray]:
+        if self.label_key is None:
+            return {}
+        label = np.asarray(record[self.label_key], np.int32)
+        if label < 0:
+            raise DataError(f"{self.name(index)}: it has no label ({label}); choose another split")
+        return {"label": label}
+
+
+def open_tfds(name: str, *, split: str, labels: Labels, data_dir: str | None) -> TfdsCollection:
+    """A prepared set: `name` is `NAME[/config][:version]`, `split` anything that TFDS knows, such
+    as `train`, `all` or `train[:90%]`. `data_dir`: TFDS's own default if None.
+
+    Raises:
+      DataError: not prepared, not as ArrayRecord, empty, no such split, no picture in it.
+      UsageError: not a name.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _prepared(name, data_dir)
+    title = f"tfds:{name}"
+    features = builder.info.features
+    image_key = _image_key(title, features)
+    label_key = None if labels == "none" else _label_key(features)
+    if label_key is None:
+        refuse_missing_labels(title, labels, "it has no ClassLabel")
+    skip = {
+        key: tfds.decode.SkipDecoding()
+        for key, feature in features.items()
+        if isinstance(feature, tfds.features.Image)
+    }
+    try:
+        records = builder.as_data_source(split=split, decoders=skip)
+    except NotImplementedError as error:
+        stored = getattr(builder.info.file_format, "value", builder.info.file_format)
+        raise DataError(
+            f"{title}: prepared as {stored}, which has no random access; move"
+            f" {builder.data_dir} away and run `gan-jax data prepare {title}`"
+        ) from error
+    except Exception as error:
+        raise DataError(f"{title}: split {split!r} cannot be opened: {error}") from error
+    if len(records) == 0:
+        raise DataError(f"{title}: its split {split!r} is empty")
+    return TfdsCollection(
+        title=f"{title} {split}",
+        records=records,
+        image_key=image_key,
+        label_key=label_key,
+        fingerprint=_fingerprint(builder, split, len(records)),
+        class_names=None if label_key is None else tuple(features[label_key].names),
+    )
+
+
+def _prepared(name: str, data_dir: str | None) -> Any:
+    from tensorflow_datasets.core import read_only_builder, registered
+
+    try:
+        return read_only_builder.builder_from_files(name, data_dir=data_dir)
+    except registered.DatasetNotFoundError as error:
+        where = f" in {data_dir}" if data_dir else ""
+        raise DataError(
+            f"tfds:{name}: not prepared{where}; run `gan-jax data prepare tfds:{name}` once (most"
+            " stock sets need TensorFlow for that: `pip install 'gan-jax[prepare]'`)"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"tfds:{name}: a name is NAME[/config][:version]") from error
+
+
+def _image_key(title: str, features: Any) -> str:
+    import tensorflow_datasets as tfds
+
+    keys = [key for key in features if isinstance(features[key], tfds.features.Image)]
+    if "image" not in keys and len(keys) != 1:
+        raise DataError(f"{title}: no picture `image` among its features {', '.join(sorted(features))}")
+    key = "image" if "image" in keys else keys[0]
+    if features[key].np_dtype == np.float32:
+        raise DataError(f"{title}: its pictures are float32 maps, which are not supported")
+    return key
+
+
+def _label_key(features: Any) -> str | None:
+    import tensorflow_datasets as tfds
+
+    keys = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
+    return "label" if "label" in keys else keys[0] if len(keys) == 1 else None
+
+
+def _fingerprint(builder: Any, split: str, count: int) -> str:
+    """Name, version, split, count, and the names and sizes of the record files."""
+    digest = hashlib.sha256(f"{builder.info.full_name}\t{split}\t{count}\n".encode())
+    for info in builder.info.splits.values():
+        for path in info.filepaths:
+            digest.update(f"{path.name}\t{path.stat().length}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,133 @@
+"""Experiment files: Python modules with `get_config`, `get_recipe` and `get_optimizers`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from gan_jax.config import override
+from gan_jax.errors import UsageError, UserError
+from gan_jax.ops.pixels import FLIP
+from gan_jax.recipe import Recipe
+
+REQUIRED = ("get_config", "get_recipe", "get_optimizers")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment file with its settings.
+
+    Attributes:
+        path: of the file that was imported.
+        argument: what stood behind the colon.
+        module: the imported file.
+        config: the settings, overrides applied.
+    """
+
+    path: Path
+    argument: str
+    module: ModuleType
+    config: ConfigDict
+
+    @property
+    def name(self) -> str:
+        """`FILE` or `FILE-ARGUMENT`."""
+        return f"{self.path.stem}-{self.argument}" if self.argument else self.path.stem
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def recipe(self) -> Recipe:
+        return guarded(self.path, lambda: self.module.get_recipe(self.config))
+
+    def optimizers(self) -> dict[str, optax.GradientTransformation]:
+        return guarded(self.path, lambda: self.module.get_optimizers(self.config))
+
+    def keys(self) -> dict[str, str]:
+        """The names of a batch off the pipeline (`flip` aside), each with its feature."""
+        label = {"label": self.config.data.label} if self.config.num_classes else {}
+        return {"image": "image", **label}
+
+    def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes and dtypes of one real batch, from the config alone."""
+        size, data = self.config.batch_size, self.config.data
+        shape = (size, data.size, data.size, data.channels)
+        spec = {"image": jax.ShapeDtypeStruct(shape, jnp.uint8)}
+        if self.config.num_classes:
+            spec["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
+        if data.flip:
+            spec[FLIP] = jax.ShapeDtypeStruct((size,), jnp.bool_)
+        return spec
+
+
+def load_experiment(name: str, overrides: Sequence[tuple[str, str]] = ()) -> Experiment:
+    """Imports `FILE.py[:argument]` and applies overrides.
+
+    Raises:
+        UsageError: no such file, one that does not import or lacks a function, an argument it
+            does not know, a config key or value that is wrong.
+    """
+    file, _, argument = name.partition(":")
+    path = Path(file)
+    module = import_file(path)
+    signature = inspect.signature(module.get_config)
+    arguments = (argument,) if signature.parameters else ()
+    if argument and not arguments:
+        raise UsageError(f"{path} takes no argument, but {argument!r} was given")
+    config = guarded(path, lambda: module.get_config(*arguments))
+    override(config, overrides)
+    return Experiment(path=path, argument=argument, module=module, config=config)
+
+
+def import_file(path: Path) -> ModuleType:
+    """The experiment file as a module of its own; raises UsageError as `load_experiment`."""
+    if not path.is_file():
+        raise UsageError(f"no experiment file {path}{_other_files(path)}")
+    spec = importlib.util.spec_from_file_location(f"gan_jax_experiment_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file: an experiment file ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent.absolute()))  # an experiment may import its neighbours
+    try:
+        guarded(path, lambda: spec.loader.exec_module(module))
+    finally:
+        sys.path.pop(0)
+    missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
+    if missing:
+        raise UsageError(f"{path} is no experiment file: it defines no {' and no '.join(missing)}")
+    return module
+
+
+def _other_files(path: Path) -> str:
+    folder = path.parent
+    names = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
+    return f"; in {folder} there are {', '.join(names)}" if names else ""
+
+
+def guarded(path: Path, action: Callable[[], Any]) -> Any:
+    """Runs the user's code; what it raises becomes one line that names file and line."""
+    try:
+        return action()
+    except UserError:
+        raise
+    except SyntaxError as error:
+        raise UsageError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        where = f"{path}, line {frames[-1].lineno}" if frames else str(path)
+        raise UsageError(f"{where}: {type(error).__name__}: {error}") from error

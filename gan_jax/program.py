@@ -1,0 +1,109 @@
+"""An experiment made runnable: its recipe on a mesh, compiled when first called."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+from jax import Array
+from jax.sharding import Mesh
+
+from gan_jax.errors import UsageError
+from gan_jax.experiment import Experiment, guarded
+from gan_jax.mesh import AXIS, VIEWS, check_batch, compile_rounds, make_mesh, replicated
+from gan_jax.recipe import PyTree, Recipe
+from gan_jax.state import TrainState, init
+from gan_jax.step import Rounds, Step, make_rounds, make_step
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Program:
+    """What runs, before anything has run.
+
+    Attributes:
+        recipe: of the experiment.
+        optimizers: by network.
+        mesh: the devices.
+        frozen: variables of the frozen networks.
+        abstract_state: shapes, dtypes and shardings of the state.
+        initial: `key -> state` at step 0, compiled.
+        rounds: `(state, frozen, batches, count) -> (state, metrics)`, compiled, state donated.
+    """
+
+    recipe: Recipe
+    optimizers: Mapping[str, optax.GradientTransformation]
+    mesh: Mesh
+    frozen: Mapping[str, PyTree]
+    abstract_state: TrainState
+    initial: Callable[[Array], TrainState]
+    rounds: Callable[..., Any]
+
+
+def build(experiment: Experiment) -> Program:
+    """Traces the experiment; needs neither data nor a run directory.
+
+    Raises:
+        UsageError: a setting, a network or a batch that does not go together or onto the devices.
+    """
+    config = experiment.config
+    check(config)
+    mesh = make_mesh(config.mesh.devices)
+    check_batch(config.batch_size, config.accumulate, mesh)
+    recipe, optimizers = experiment.recipe(), experiment.optimizers()
+    initial = functools.partial(init, recipe, optimizers, batch_spec=experiment.batch_spec())
+    whole = replicated(mesh)
+    shapes = guarded(experiment.path, lambda: jax.eval_shape(initial, jax.random.key(0)))
+    abstract_state = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
+    )
+    rounds = guarded(experiment.path, lambda: make_program(experiment, recipe, optimizers))
+    return Program(
+        recipe=recipe,
+        optimizers=optimizers,
+        mesh=mesh,
+        frozen={},
+        abstract_state=abstract_state,
+        initial=jax.jit(initial, out_shardings=whole),
+        rounds=compile_rounds(rounds, mesh, config.mesh.view),
+    )
+
+
+def step_of(
+    experiment: Experiment, recipe: Recipe, optimizers: Mapping[str, optax.GradientTransformation]
+) -> Step:
+    """The pure step with the experiment's settings."""
+    config = experiment.config
+    axis_name = AXIS if config.mesh.view == "per_device" else None
+    return make_step(recipe, optimizers, accumulate=config.accumulate, axis_name=axis_name)
+
+
+def make_program(
+    experiment: Experiment, recipe: Recipe, optimizers: Mapping[str, optax.GradientTransformation]
+) -> Rounds:
+    """The pure rounds of one call with the experiment's settings."""
+    step = step_of(experiment, recipe, optimizers)
+    return make_rounds(step, experiment.config.steps_per_call)
+
+
+def check(config: Any) -> None:
+    """Raises UsageError for a value of the harness's own settings that means nothing."""
+    for key in ("batch_size", "accumulate", "steps_per_call", "stop_after_skipped"):
+        if config[key] < 1:
+            raise UsageError(f"{key}={config[key]}: must be at least 1")
+    if config.mesh.view not in VIEWS:
+        raise UsageError(f"mesh.view={config.mesh.view!r}: must be {' or '.join(VIEWS)}")
+    if config.num_classes < 0:
+        raise UsageError(f"num_classes={config.num_classes}: must be 0 or more")
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs in a folder of the user's cache, unless JAX is told of another."""
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(cache / "gan_jax" / "compilation"))

@@ -1,0 +1,274 @@
+"""One process's part of a run, from the open data to the last checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from gan_jax import processes, run_directory
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.console import Console
+from gan_jax.data.pipeline import Calls, Rounds, iterate
+from gan_jax.durable import write_json
+from gan_jax.durations import to_steps
+from gan_jax.errors import DivergedError, Stopped, UsageError
+from gan_jax.experiment import Experiment
+from gan_jax.loop import Loop
+from gan_jax.mesh import put_batches
+from gan_jax.program import Program
+from gan_jax.recorder import Recorder
+from gan_jax.retention import Best, Retention
+from gan_jax.sample_writer import SampleWriter
+from gan_jax.signals import StopFlag
+from gan_jax.state import TrainState
+from gan_jax.step import all_finite
+from gan_jax.timing import Stopwatch
+from gan_jax.training_data import fingerprint
+from gan_jax.workdir import CHECKPOINTS, is_run_directory, set_aside
+from gan_jax.writer import JSONLines, TensorBoard, Tolerant, WeightsAndBiases, Writer
+
+METRICS = "metrics.jsonl"
+DIVERGENCE = "divergence.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Durations:
+    """The durations of a config, in steps."""
+
+    total: int
+    log_every: int
+    samples_every: int
+    checkpoint_every: int
+
+
+def durations(config: Any, *, images_per_step: int, images_per_epoch: int) -> Durations:
+    """Raises UsageError for one that is none, or less than a step."""
+    steps = {}
+    for field in dataclasses.fields(Durations):
+        text = config[field.name]
+        steps[field.name] = to_steps(
+            field.name, text, images_per_step=images_per_step, images_per_epoch=images_per_epoch
+        )
+        if steps[field.name] < 1:
+            raise UsageError(f"{field.name}={text!r}: must be at least one step")
+    return Durations(**steps)
+
+
+def best_of(text: str) -> Best | None:
+    """`METRIC:min` or `METRIC:max`, or "" for none; raises UsageError."""
+    if not text:
+        return None
+    metric, _, mode = text.rpartition(":")
+    if not metric:
+        raise UsageError(f"checkpoint.best={text!r}: must be METRIC:min or METRIC:max")
+    return Best(metric, mode)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Run:
+    """A run in a directory that this process (or process 0 of several) has locked."""
+
+    experiment: Experiment
+    directory: Path
+    program: Program
+    rounds: Rounds
+    console: Console
+    flag: StopFlag
+
+    def __post_init__(self) -> None:
+        self.config = self.experiment.config
+        self.is_first = jax.process_index() == 0
+        self.images_per_step = self.rounds.batch_size * self.rounds.batches_per_round
+        self.durations = durations(
+            self.config,
+            images_per_step=self.images_per_step,
+            images_per_epoch=len(self.rounds.source),
+        )
+        self.retention = Retention(
+            keep_last=self.config.checkpoint.keep_last,
+            keep_every=self.config.checkpoint.keep_every or None,
+            best=best_of(self.config.checkpoint.best),
+        )
+        self._all_finite = jax.jit(all_finite)
+        self.stopwatch = Stopwatch()
+        self.note = ""
+
+    def train(self, stop_at: int | None) -> None:
+        """To `config.total`, or to step `stop_at`; errors as of `train.train`."""
+        processes.on_process_0(self._register)
+        self.checkpoints = Checkpoints(
+            self.directory / CHECKPOINTS,
+            retention=self.retention,
+            asynchronous=self.config.checkpoint.asynchronous,
+            on_event=self.event,
+        )
+        with self.checkpoints:
+            state, step = self._restore_or_init()
+            end = min(self.durations.total, stop_at or self.durations.total)
+            self.writers = list(self._writers(step)) if self.is_first else []
+            try:
+                step, signal_number = self._loop(state, step, end)
+            finally:
+                for writer in self.writers:
+                    writer.close()
+            self.checkpoints.finish()
+        self._say_how_it_ended(step, signal_number)
+
+    def event(self, kind: str, fields: dict[str, Any]) -> None:
+        """An incident: a line of events.jsonl, and its `message` for people."""
+        if self.is_first:
+            self.console.say(fields.get("message", kind))
+            row = {"time": run_directory.now(), "kind": kind, **fields}
+            try:
+                with (self.directory / run_directory.EVENTS).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+            except OSError as error:
+                self.console.say(f"events.jsonl cannot be written: {error.strerror}")
+
+    def _register(self) -> None:
+        """Writes down what this run is, or checks that its data are still those."""
+        data = fingerprint(self.rounds.source)
+        if is_run_directory(self.directory):
+            run_directory.check_same_data(self.directory, data)
+        else:
+            run_directory.begin(self.directory, self.experiment, data)
+
+    def _restore_or_init(self) -> tuple[TrainState, int]:
+        restored = self.checkpoints.restore(self.program.abstract_state)
+        if restored is None:
+            processes.on_process_0(lambda: set_aside(self.directory, -1))
+            return self.program.initial(jax.random.key(self.config.seed)), 0
+        step = restored.manifest.step
+        processes.on_process_0(lambda: set_aside(self.directory, step))
+        message = f"continuing {self.directory} from step {step}"
+        self.event("resumed", {"step": step, "message": message, **run_directory.environment()})
+        return restored.state, step
+
+    def _writers(self, step: int) -> Iterator[Writer]:
+        directory, settings = self.directory, self.config.writers
+
+        def tolerant(name: str, make: Any) -> Tolerant:
+            return Tolerant(
+                name, make, lambda message: self.event("writer_failed", {"message": message})
+            )
+
+        yield tolerant(METRICS, lambda: JSONLines(directory / METRICS))
+        if settings.tensorboard:
+            yield tolerant("TensorBoard", lambda: TensorBoard(directory / "tensorboard", step))
+        if settings.wandb:
+            project, config = settings.wandb_project, self.config.to_dict()
+            yield tolerant("W&B", lambda: WeightsAndBiases(directory, project, config))
+
+    def _loop(self, state: TrainState, step: int, end: int) -> tuple[int, int | None]:
+        """Samples the start of a new run, trains, and ends with a saved state."""
+        samples = SampleWriter(
+            self.directory,
+            self.program.recipe,
+            self.program.mesh,
+            self.program.frozen,
+            num_classes=self.config.num_classes,
+            count=self.config.samples.count,
+            truncation=self.config.samples.truncation,
+            seed=self.config.seed,
+            writers=self.writers,
+            warn=lambda message: self.event("picture_failed", {"message": message}),
+        )
+        if step == 0:
+            if self.is_first:
+                samples.reals(self.rounds, self.config.samples.count)
+            samples.write(0, state)
+        recorder = self._recorder()
+        with self.console.progress("training") as advance:
+            loop = Loop(
+                program=self.program.rounds,
+                frozen=self.program.frozen,
+                calls=self._calls(step, end),
+                recorder=recorder,
+                sample=samples.write,
+                save=lambda at, reached: self._save(at, reached, recorder.last),
+                samples_every=self.durations.samples_every,
+                checkpoint_every=self.durations.checkpoint_every,
+                total=self.durations.total,
+                end=end,
+                stop=self.flag.agreed,
+                on_progress=lambda at: advance(at, self.durations.total, self.note),
+                stopwatch=self.stopwatch,
+            )
+            try:
+                return loop.run(state, step)
+            except DivergedError as error:
+                self._report_divergence(recorder, error)
+                raise
+
+    def _recorder(self) -> Recorder:
+        def note(step: int, line: str) -> None:
+            self.note = line
+
+        return Recorder(
+            writers=self.writers,
+            phases=self.program.recipe.phases,
+            log_every=self.durations.log_every,
+            images_per_step=self.images_per_step,
+            limit=self.config.stop_after_skipped,
+            stopwatch=self.stopwatch,
+            on_event=self.event,
+            on_row=note,
+        )
+
+    def _calls(self, step: int, end: int) -> Iterator[tuple[int, int, Any]]:
+        cadences = (self.durations.samples_every, self.durations.checkpoint_every)
+        calls = Calls(step, end, self.config.steps_per_call, cadences)
+        data = self.config.data
+        mesh = self.program.mesh
+        return iterate(
+            self.rounds,
+            calls,
+            lambda batches: put_batches(batches, mesh),
+            threads=data.threads,
+            prefetch=data.prefetch,
+        )
+
+    def _save(self, step: int, state: TrainState, metrics: dict[str, float]) -> None:
+        if self.checkpoints.saved_step == step:
+            return
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self.checkpoints.save(
+            step,
+            state,
+            finite=bool(self._all_finite(state.nets)),
+            metrics=finite,
+            information={"images_seen": step * self.images_per_step},
+        )
+
+    def _report_divergence(self, recorder: Recorder, error: DivergedError) -> None:
+        """What a person needs to find the cause: the last rounds' metrics and their examples."""
+        if self.is_first:
+            rounds = [
+                {
+                    "step": index + 1,
+                    "metrics": metrics,
+                    "examples": self.rounds.indices(index).tolist(),
+                }
+                for index, metrics in recorder.skipped
+            ]
+            report = {"message": str(error), "rounds": rounds, "config": self.config.to_dict()}
+            write_json(self.directory / DIVERGENCE, report)
+
+    def _say_how_it_ended(self, step: int, signal_number: int | None) -> None:
+        if signal_number is not None:
+            name = signal.Signals(signal_number).name
+            self.event("stopped", {"step": step, "message": f"stopped by {name} at step {step}"})
+            raise Stopped(
+                f"stopped by {name} at step {step} and saved; the same command continues",
+                signal_number,
+            )
+        total = self.durations.total
+        what = "done" if step >= total else f"stopped at step {step} of {total}"
+        self.console.say(f"{what}; checkpoint {step} is saved and verified in {self.directory}")

@@ -1,0 +1,120 @@
+"""What a run writes about itself at its start, and what it compares when it goes on."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from gan_jax import config as configs
+from gan_jax.durable import write_json
+from gan_jax.errors import DataError, StorageError, UsageError
+from gan_jax.experiment import Experiment
+from gan_jax.workdir import CONFIG, is_run_directory
+
+RUN = "run.json"
+EXPERIMENT = "experiment.py"
+EVENTS = "events.jsonl"
+PACKAGES = ("gan-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and the command of this process."""
+    devices = jax.devices()
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "devices": {"kind": devices[0].device_kind, "count": len(devices)},
+        "processes": jax.process_count(),
+        "git_revision": _git_revision(),
+    }
+
+
+def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
+    """Writes run.json, the experiment file's copy and, last, config.json: with it the directory
+    is a run directory."""
+    try:
+        shutil.copyfile(experiment.path, workdir / EXPERIMENT)
+        write_json(
+            workdir / RUN,
+            {
+                "experiment": experiment.name,
+                "experiment_file": str(experiment.path.absolute()),
+                "experiment_sha256": experiment.sha256,
+                "argument": experiment.argument,
+                "data_fingerprint": fingerprint,
+                "started": now(),
+                **environment(),
+            },
+        )
+        write_json(workdir / CONFIG, experiment.config.to_dict())
+    except OSError as error:
+        raise StorageError(f"{workdir} cannot be written: {error.strerror}") from error
+
+
+def read(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(run.json, config.json) of a run directory; raises StorageError if one is unreadable."""
+    try:
+        return json.loads((workdir / RUN).read_text()), json.loads((workdir / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{workdir}: {RUN} or {CONFIG} cannot be read: {error}") from error
+
+
+def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
+    """What is worth a note when a run goes on with this experiment; nothing if it is new.
+
+    Raises:
+        UsageError: the directory holds a run of another experiment or with other settings.
+    """
+    if not is_run_directory(workdir):
+        return []
+    run, config = read(workdir)
+    if run["experiment"] != experiment.name:
+        raise UsageError(
+            f"{workdir} holds a run of {run['experiment']}, not of {experiment.name}: "
+            "choose another --workdir"
+        )
+    changed = configs.differences(config, experiment.config.to_dict())
+    if changed:
+        raise UsageError(
+            f"{workdir} holds a run with other settings; choose another --workdir, or undo: "
+            + "; ".join(changed)
+        )
+    if run["experiment_sha256"] != experiment.sha256:
+        return [f"{experiment.path} has changed since this run began; it goes on with the new file"]
+    return []
+
+
+def check_same_data(workdir: Path, fingerprint: str) -> None:
+    """Raises DataError where the data are not those that the run began with."""
+    before = read(workdir)[0]["data_fingerprint"]
+    if before != fingerprint:
+        raise DataError(
+            f"the data have changed since the run in {workdir} began (fingerprint {before[:12]}, "
+            f"now {fingerprint[:12]}): restore them, or start anew in another --workdir"
+        )
+
+
+def _git_revision() -> str | None:
+    """Of the working directory, with a + where files differ from it."""
+    try:
+        command = ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

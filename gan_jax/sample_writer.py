@@ -1,0 +1,96 @@
+"""The pictures that a run leaves behind: its first reals, and grids of fixed latents over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from gan_jax.data.pipeline import Rounds
+from gan_jax.errors import StorageError
+from gan_jax.evaluators.samples import conditions, fixed_latents, make_sampler, sample_key
+from gan_jax.images import grid, save_png
+from gan_jax.mesh import replicated
+from gan_jax.ops.pixels import FLIP
+from gan_jax.recipe import PyTree, Recipe
+from gan_jax.state import TrainState
+from gan_jax.workdir import SAMPLES
+from gan_jax.writer import Writer
+
+REALS = "reals.png"
+
+
+class SampleWriter:
+    """Writes `samples/STEP.png` (averaged weights) and `samples/STEP_raw.png` of the same latents.
+
+    Args:
+        workdir: the run directory.
+        recipe: where it generates nothing, nothing is written.
+        mesh: the devices; all processes take part in sampling, process 0 writes.
+        frozen: variables of the frozen networks.
+        num_classes, count, truncation, seed: of the fixed batch.
+        writers: also take the pictures.
+        warn: hears of pictures that could not be written; training goes on.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        recipe: Recipe,
+        mesh: Mesh,
+        frozen: Mapping[str, PyTree],
+        *,
+        num_classes: int,
+        count: int,
+        truncation: float,
+        seed: int,
+        writers: Sequence[Writer],
+        warn: Callable[[str], None],
+    ):
+        self._workdir = workdir
+        self._frozen = frozen
+        self._writers = writers
+        self._warn = warn
+        self._has_ema = bool(recipe.ema)
+        self._sampler = make_sampler(recipe, mesh, truncation) if recipe.generate else None
+        if self._sampler:
+            batch = conditions(count, num_classes, None)
+            inputs = (fixed_latents(recipe, batch, seed), batch, sample_key(seed))
+            self._inputs = jax.device_put(inputs, replicated(mesh))
+
+    def reals(self, rounds: Rounds, count: int) -> None:
+        """`reals.png`: the first real pictures as training sees them."""
+        images: list[np.ndarray] = []
+        step = 0
+        while len(images) < min(count, len(rounds.source)):
+            batch = {
+                name: leaf[0].reshape(-1, *leaf.shape[3:])
+                for name, leaf in rounds.read(step).items()
+            }
+            mirrored = batch.get(FLIP, np.zeros(len(batch["image"]), bool))
+            pairs = zip(batch["image"], mirrored, strict=True)
+            images += [image[:, ::-1] if flip else image for image, flip in pairs]
+            step += 1
+        self._write(self._workdir / REALS, grid(np.stack(images[:count])))
+
+    def write(self, step: int, state: TrainState) -> None:
+        """The grids of a state."""
+        if self._sampler is None:
+            return
+        latents, batch, key = self._inputs
+        for ema in (True, False) if self._has_ema else (False,):
+            picture = grid(self._sampler(state.nets, self._frozen, latents, batch, key, ema))
+            suffix = "" if ema or not self._has_ema else "_raw"
+            if jax.process_index() == 0:
+                self._write(self._workdir / SAMPLES / f"{step:07d}{suffix}.png", picture)
+                for writer in self._writers:
+                    writer.picture(step, f"samples{suffix}", picture)
+
+    def _write(self, path: Path, picture: np.ndarray) -> None:
+        try:
+            save_png(path, picture)
+        except StorageError as error:
+            self._warn(f"{error}; training goes on without it")

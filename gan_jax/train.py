@@ -1,0 +1,96 @@
+"""`gan-jax train`: starts a run, or continues what is in the run directory."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+
+import jax
+
+from gan_jax import processes, program, run_directory, workdir
+from gan_jax.flat_state import size_in_bytes
+from gan_jax.console import Console
+from gan_jax.errors import UsageError
+from gan_jax.experiment import Experiment, load_experiment
+from gan_jax.run import Run
+from gan_jax.signals import StopFlag
+from gan_jax.training_data import open_rounds
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", help="EXPERIMENT.py or EXPERIMENT.py:argument")
+    parser.add_argument("--workdir", type=Path, help="run directory (default runs/<experiment>)")
+    parser.add_argument("--stop_at", type=int, metavar="STEP", help="save and stop at this step")
+    parser.add_argument(
+        "--distributed",
+        metavar="auto|HOST:PORT,COUNT,INDEX",
+        help="one of several processes: from the cluster, or by hand",
+    )
+    parser.epilog = "--config.KEY=VALUE sets a key of the experiment's config"
+
+
+def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
+    if arguments.distributed:
+        join(arguments.distributed)
+    program.use_compilation_cache()
+    experiment = load_experiment(arguments.experiment, overrides)
+    directory = arguments.workdir or Path("runs") / experiment.name
+    train(experiment, directory, stop_at=arguments.stop_at)
+    return 0
+
+
+def join(text: str) -> None:
+    """Makes this process one of several (`jax.distributed`); raises UsageError."""
+    if text == "auto":
+        jax.distributed.initialize()
+        return
+    try:
+        address, count, index = text.split(",")
+        jax.distributed.initialize(address, int(count), int(index))
+    except ValueError as error:
+        raise UsageError(
+            f"--distributed={text!r}: must be auto or HOST:PORT,COUNT,INDEX"
+        ) from error
+
+
+def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None) -> None:
+    """Trains to `config.total`, or to step `stop_at`, from the newest good checkpoint in the run
+    directory if there is one. Returns when the final checkpoint is on the disk and verified.
+
+    Raises:
+        UserError: of the exit codes 2 to 5; Stopped when a signal ended it and all is saved.
+    """
+    console = Console(quiet=jax.process_index() != 0)
+    built = program.build(experiment)
+    with contextlib.ExitStack() as stack:
+        flag = stack.enter_context(StopFlag())
+        needed = 2 * size_in_bytes(built.abstract_state)
+        processes.on_process_0(lambda: _take(directory, experiment, stack, console, needed))
+        rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
+        run = Run(
+            experiment=experiment,
+            directory=directory,
+            program=built,
+            rounds=rounds,
+            console=console,
+            flag=flag,
+        )
+        run.train(stop_at)
+
+
+def _take(
+    directory: Path,
+    experiment: Experiment,
+    stack: contextlib.ExitStack,
+    console: Console,
+    bytes_needed: int,
+) -> None:
+    """Makes the run directory this process's own, if it is free and holds this run or none."""
+    workdir.prepare_workdir(directory)
+    lock = stack.enter_context(workdir.RunLock(directory))
+    if lock.taken_over_from:
+        console.say(f"{directory} was left behind by {lock.taken_over_from}; it is taken over")
+    for note in run_directory.check_same_run(directory, experiment):
+        console.say(f"note: {note}")
+    workdir.check_space(directory, bytes_needed)
