@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import importlib.metadata
-import logging
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from gan_jax import checkpoint_directory, flat_state, manifest, processes
+from gan_jax import checkpoint_directory, flat_state, manifest, orbax_noise, processes
 from gan_jax.checkpoint_directory import OnEvent, Search
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.manifest import Damaged, Manifest
@@ -60,20 +61,21 @@ class Checkpoints:
     def __init__(
         self, directory: Path, *, retention: Retention, asynchronous: bool, on_event: OnEvent
     ):
-        _silence_orbax()
         self.saved_step: int | None = None
         self._directory = directory.absolute()
         self._retention = retention
         self._asynchronous = asynchronous
         self._on_event = on_event
+        self._versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
         self._failure: str | None = None
         self._pending: tuple[int, Future[None]] | None = None
         if jax.process_index() == 0:
             self._prepare_directory()
-        self._background = ThreadPoolExecutor(1, "checkpoint")
-        self._orbax = ocp.StandardCheckpointer(
-            async_options=ocp.options.AsyncOptions(timeout_secs=TIMEOUT_SECONDS)
-        )
+        self._closing = contextlib.ExitStack()
+        self._closing.enter_context(orbax_noise.silenced())
+        self._background = self._closing.enter_context(ThreadPoolExecutor(1, "checkpoint"))
+        options = ocp.options.AsyncOptions(timeout_secs=TIMEOUT_SECONDS)
+        self._orbax = self._closing.enter_context(ocp.StandardCheckpointer(async_options=options))
 
     def _prepare_directory(self) -> None:
         try:
@@ -121,7 +123,7 @@ class Checkpoints:
             finite=finite,
             metrics={name: float(value) for name, value in metrics.items()},
             information=information,
-            versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+            versions=self._versions,
             leaves=flat_state.describe(state),
             keys=flat_state.key_generators(state),
             files={},
@@ -133,13 +135,22 @@ class Checkpoints:
 
     def _start(self, header: Manifest, state: PyTree) -> Future[None]:
         staged = checkpoint_directory.staged(self._directory, header.step)
+        arrays = flat_state.to_arrays(state)
         try:
-            self._orbax.save(staged / ARRAYS, flat_state.to_arrays(state))
+            self._check_space(sum(array.nbytes for array in arrays.values()))
+            self._orbax.save(staged / ARRAYS, arrays)
             return self._background.submit(self._certify, header)
         except OSError as error:
             failed: Future[None] = Future()
             failed.set_exception(error)
             return failed
+
+    def _check_space(self, needed: int) -> None:
+        """Half a checkpoint is of no use, and Orbax is not quiet about a disk that fills up."""
+        free = shutil.disk_usage(self._directory).free
+        if not processes.everywhere(free >= needed):
+            amounts = f"{needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free"
+            raise OSError(errno.ENOSPC, f"No space left on device: {amounts}")
 
     def _certify(self, header: Manifest) -> None:
         """In the background: waits for the arrays, then hashes, commits and applies retention."""
@@ -206,8 +217,7 @@ class Checkpoints:
             # No meeting of the processes here: an error in one of them may have led to this.
             (step, result), self._pending = self._pending, None
             self._report(step, result.exception())
-        self._background.shutdown()
-        self._orbax.close()
+        self._closing.close()
 
     def _settle(self) -> None:
         """Waits for the save under way. All processes learn whether it failed for any of them."""
@@ -255,7 +265,6 @@ def restore(
         UsageError: no such step, or the state has other leaves, shapes or dtypes.
         StorageError: all are damaged (or the one asked for), or Orbax cannot read it.
     """
-    _silence_orbax()
     directory = directory.absolute()
     while True:
         chosen = processes.on_process_0(
@@ -295,7 +304,7 @@ def _read(path: Path, abstract_state: PyTree) -> Restored:
     except Damaged as damage:
         raise StorageError(f"checkpoint {path} is damaged: {damage}") from damage
     _check_same(found, abstract_state, path)
-    with ocp.StandardCheckpointer() as orbax:
+    with orbax_noise.silenced(), ocp.StandardCheckpointer() as orbax:
         try:
             arrays = orbax.restore(path / ARRAYS, flat_state.abstract_arrays(abstract_state))
         except Exception as error:  # Orbax has no error class of its own
@@ -325,13 +334,3 @@ def _cause(error: BaseException) -> str:
         return error.strerror
     words = " ".join(str(error).split()).split(" [")[0]
     return ": ".join(words.split(": ")[-2:]) or type(error).__name__
-
-
-def _not_from_orbax(record: logging.LogRecord) -> bool:
-    return "orbax" not in record.pathname
-
-
-def _silence_orbax() -> None:
-    """Orbax logs its progress, and a traceback for each error that it also raises, through absl.
-    What it raises is reported here in our words."""
-    logging.getLogger("absl").addFilter(_not_from_orbax)

@@ -138,11 +138,13 @@ class Search:
         return self._newest_intact(ranked) or self._nothing(f"with a finite {best.metric!r}")
 
     def _newest_intact(self, candidates: Iterable[int]) -> Manifest | None:
-        return next((found for step in candidates if (found := self._take(step))), None)
+        for step in candidates:
+            found = self._take(step, manifest.verify)
+            if found is not None:
+                return found
+        return None
 
-    def _take(
-        self, step: int, check: Callable[[Path], Manifest] = manifest.verify
-    ) -> Manifest | None:
+    def _take(self, step: int, check: Callable[[Path], Manifest]) -> Manifest | None:
         """Remembers the manifest if `check` passes, else sets the checkpoint aside."""
         path = self._directory / str(step)
         try:

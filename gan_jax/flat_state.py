@@ -111,7 +111,7 @@ def _data(leaf: Array) -> Array:
 
 
 def _abstract_data(leaf: Any) -> ShapeDtypeStruct:
-    data = jax.eval_shape(_data, ShapeDtypeStruct(leaf.shape, leaf.dtype))
+    data = jax.eval_shape(_data, leaf) if _is_key(leaf) else leaf
     return ShapeDtypeStruct(data.shape, data.dtype, sharding=_sharding(leaf))
 
 

@@ -51,6 +51,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P())
 
 
+def rows_sharding(mesh: Mesh) -> NamedSharding:
+    """Every device holds its rows of a call's batches `[K, R, B, …]`."""
+    return NamedSharding(mesh, BATCH_AXES)
+
+
 def compile_rounds(rounds: Callable, mesh: Mesh, view: str) -> Callable:
     """`rounds(state, frozen, batches, count)` jitted over the mesh, the state donated.
 
@@ -65,7 +70,7 @@ def compile_rounds(rounds: Callable, mesh: Mesh, view: str) -> Callable:
             out_specs=(P(), P()),
             check_vma=False,
         )
-    whole, rows = replicated(mesh), NamedSharding(mesh, BATCH_AXES)
+    whole, rows = replicated(mesh), rows_sharding(mesh)
     return jax.jit(
         rounds,
         donate_argnums=0,
@@ -83,7 +88,7 @@ def rows_of_process(batch_size: int, mesh: Mesh) -> slice:
 
 def put_batches(batches: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
     """This process's rows `[K, R, b, …]` as global arrays `[K, R, B, …]` on the devices."""
-    sharding = NamedSharding(mesh, BATCH_AXES)
+    sharding = rows_sharding(mesh)
     return {
         name: jax.make_array_from_process_local_data(sharding, rows)
         for name, rows in batches.items()

@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.sharding import Mesh
 
 from gan_jax.errors import UsageError
 from gan_jax.experiment import Experiment, guarded
-from gan_jax.mesh import AXIS, VIEWS, check_batch, compile_rounds, make_mesh, replicated
+from gan_jax.mesh import (
+    AXIS,
+    VIEWS,
+    check_batch,
+    compile_rounds,
+    make_mesh,
+    replicated,
+    rows_sharding,
+)
 from gan_jax.recipe import PyTree, Recipe
 from gan_jax.state import TrainState, init
 from gan_jax.step import Rounds, Step, make_rounds, make_step
@@ -33,7 +42,8 @@ class Program:
         frozen: variables of the frozen networks.
         abstract_state: shapes, dtypes and shardings of the state.
         initial: `key -> state` at step 0, compiled.
-        rounds: `(state, frozen, batches, count) -> (state, metrics)`, compiled, state donated.
+        rounds: `(state, frozen, batches, count) -> (state, metrics)`, jitted, state donated.
+        abstract_batches: shapes, dtypes and shardings of a call's batches `[K, R, B, …]`.
     """
 
     recipe: Recipe
@@ -42,7 +52,20 @@ class Program:
     frozen: Mapping[str, PyTree]
     abstract_state: TrainState
     initial: Callable[[Array], TrainState]
-    rounds: Callable[..., Any]
+    rounds: Any
+    abstract_batches: Mapping[str, jax.ShapeDtypeStruct]
+
+    def own(self, state: TrainState) -> TrainState:
+        """The same state in buffers of each device's own: virtual CPU devices may share those of
+        a state that was put on them, and a donated one must not be anyone else's."""
+        sharding = replicated(self.mesh)
+        return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=sharding)(state)
+
+    def compile(self) -> Callable[..., Any]:
+        """`rounds`, compiled now and for these shapes."""
+        count = jax.ShapeDtypeStruct((), jnp.int32)
+        lowered = self.rounds.lower(self.abstract_state, self.frozen, self.abstract_batches, count)
+        return lowered.compile()
 
 
 def build(experiment: Experiment) -> Program:
@@ -71,6 +94,14 @@ def build(experiment: Experiment) -> Program:
         abstract_state=abstract_state,
         initial=jax.jit(initial, out_shardings=whole),
         rounds=compile_rounds(rounds, mesh, config.mesh.view),
+        abstract_batches={
+            name: jax.ShapeDtypeStruct(
+                (config.steps_per_call, recipe.batches_per_round, *leaf.shape),
+                leaf.dtype,
+                sharding=rows_sharding(mesh),
+            )
+            for name, leaf in experiment.batch_spec().items()
+        },
     )
 
 

@@ -149,7 +149,7 @@ class Run:
         processes.on_process_0(lambda: set_aside(self.directory, step))
         message = f"continuing {self.directory} from step {step}"
         self.event("resumed", {"step": step, "message": message, **run_directory.environment()})
-        return restored.state, step
+        return self.program.own(restored.state), step
 
     def _writers(self, step: int) -> Iterator[Writer]:
         directory, settings = self.directory, self.config.writers
@@ -184,10 +184,12 @@ class Run:
             if self.is_first:
                 samples.reals(self.rounds, self.config.samples.count)
             samples.write(0, state)
+        with self.stopwatch.paused():
+            compiled = self.program.compile()
         recorder = self._recorder()
         with self.console.progress("training") as advance:
             loop = Loop(
-                program=self.program.rounds,
+                program=compiled,
                 frozen=self.program.frozen,
                 calls=self._calls(step, end),
                 recorder=recorder,

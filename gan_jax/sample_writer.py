@@ -55,7 +55,8 @@ class SampleWriter:
         self._writers = writers
         self._warn = warn
         self._has_ema = bool(recipe.ema)
-        self._sampler = make_sampler(recipe, mesh, truncation) if recipe.generate else None
+        self._truncation = truncation
+        self._sampler = make_sampler(recipe, mesh) if recipe.generate else None
         if self._sampler:
             batch = conditions(count, num_classes, None)
             inputs = (fixed_latents(recipe, batch, seed), batch, sample_key(seed))
@@ -82,7 +83,7 @@ class SampleWriter:
             return
         latents, batch, key = self._inputs
         for ema in (True, False) if self._has_ema else (False,):
-            picture = grid(self._sampler(state.nets, self._frozen, latents, batch, key, ema))
+            picture = grid(self._sampler(state.nets, self._frozen, latents, batch, key, self._truncation, ema))
             suffix = "" if ema or not self._has_ema else "_raw"
             if jax.process_index() == 0:
                 self._write(self._workdir / SAMPLES / f"{step:07d}{suffix}.png", picture)

@@ -155,11 +155,12 @@ def _look_at(collection: Collection, index: int) -> _Finding:
 def _label_counts(
     usable: list[_Finding], class_names: tuple[str, ...] | None
 ) -> dict[str, int] | None:
-    """Every class in its order, those with no picture too."""
+    """Every class in its order, those with no picture too, and labels of no class (-1)."""
     if class_names is None:
         return None
     counts = Counter(found.label for found in usable)
-    return {name: counts[label] for label, name in enumerate(class_names)}
+    named = {name: counts.pop(label, 0) for label, name in enumerate(class_names)}
+    return named | {f"{label} (no such class)": count for label, count in counts.items()}
 
 
 def _duplicates(findings: list[_Finding], collection: Collection) -> tuple[tuple[str, ...], ...]:

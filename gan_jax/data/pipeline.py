@@ -7,6 +7,7 @@ save, and a resumed run reads what the uninterrupted one would have.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -130,12 +131,17 @@ class Calls:
     rounds_per_call: int
     cadences: Sequence[int]
 
-    def __post_init__(self) -> None:
+    @functools.cached_property
+    def _edges(self) -> np.ndarray:
+        """Where stretches begin, and the end."""
         stops = [np.arange(c * (self.start // c + 1), self.end, c) for c in self.cadences]
-        edges = np.unique(np.concatenate([[self.start, self.end], *stops]).astype(np.int64))
-        calls = -(-np.diff(edges) // self.rounds_per_call)
-        object.__setattr__(self, "_edges", edges)
-        object.__setattr__(self, "_calls_before", np.concatenate([[0], np.cumsum(calls)]))
+        return np.unique(np.concatenate([[self.start, self.end], *stops]).astype(np.int64))
+
+    @functools.cached_property
+    def _calls_before(self) -> np.ndarray:
+        """Calls before each edge."""
+        calls = -(-np.diff(self._edges) // self.rounds_per_call)
+        return np.concatenate([[0], np.cumsum(calls)])
 
     def __len__(self) -> int:
         return int(self._calls_before[-1])

@@ -42,15 +42,11 @@ class TfdsCollection:
         except Exception as error:  # ArrayRecord and the example parser raise what they please
             raise PictureError(self.name(index), f"record cannot be read: {error}") from error
         picture = read_picture(record[self.image_key], self.name(index))
-        return Raw(picture.image, picture.mode, self._fields(record, index))
-
-    def _fields(self, record: Mapping[str, Any], index: int) -> dict[str, np.ndarray]:
         if self.label_key is None:
-            return {}
+            return Raw(picture.image, picture.mode, {})
+        # -1 in splits whose labels were never published; who needs labels checks their range
         label = np.asarray(record[self.label_key], np.int32)
-        if label < 0:
-            raise DataError(f"{self.name(index)}: it has no label ({label}); choose another split")
-        return {"label": label}
+        return Raw(picture.image, picture.mode, {"label": label})
 
 
 def open_tfds(name: str, *, split: str, labels: Labels, data_dir: str | None) -> TfdsCollection:
@@ -117,7 +113,9 @@ def _image_key(title: str, features: Any) -> str:
 
     keys = [key for key in features if isinstance(features[key], tfds.features.Image)]
     if "image" not in keys and len(keys) != 1:
-        raise DataError(f"{title}: no picture `image` among its features {', '.join(sorted(features))}")
+        raise DataError(
+            f"{title}: no picture `image` among its features {', '.join(sorted(features))}"
+        )
     key = "image" if "image" in keys else keys[0]
     if features[key].np_dtype == np.float32:
         raise DataError(f"{title}: its pictures are float32 maps, which are not supported")

@@ -47,8 +47,9 @@ def sample_key(seed: int) -> Array:
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(b"samples") & 0x7FFFFFFF)
 
 
-def make_sampler(recipe: Recipe, mesh: Mesh, truncation: float) -> Callable[..., np.ndarray]:
-    """`sample(nets, frozen, latents, batch, key, ema) -> uint8 [B, H, W, C]` on the host.
+def make_sampler(recipe: Recipe, mesh: Mesh) -> Callable[..., np.ndarray]:
+    """`sample(nets, frozen, latents, batch, key, truncation, ema) -> uint8 [B, H, W, C]` on the
+    host, compiled once for each shape.
 
     Raises:
         ValueError: the recipe generates nothing.
@@ -63,15 +64,17 @@ def make_sampler(recipe: Recipe, mesh: Mesh, truncation: float) -> Callable[...,
         latents: PyTree,
         batch: Batch,
         key: Array,
+        truncation: Array,
         ema: bool,
     ) -> Array:
         view = sampling_nets(recipe, nets, frozen, key, ema)
         return to_uint8(generate(view, latents, batch, truncation))
 
-    compiled = jax.jit(pictures, static_argnums=5, out_shardings=replicated(mesh))
+    compiled = jax.jit(pictures, static_argnums=6, out_shardings=replicated(mesh))
 
-    def sample(nets, frozen, latents, batch, key, ema) -> np.ndarray:
-        return np.asarray(compiled(nets, frozen, latents, batch, key, ema))
+    def sample(nets, frozen, latents, batch, key, truncation, ema) -> np.ndarray:
+        scale = np.float32(truncation)
+        return np.asarray(compiled(nets, frozen, latents, batch, key, scale, ema))
 
     return sample
 

@@ -9,6 +9,7 @@ import jax
 from jax import Array, lax
 
 from gan_jax.ops import matmul_convolution as matmul
+from gan_jax.ops.windows import Geometry
 
 Form = Literal["lax", "matmul"]
 Padding = str | Sequence[tuple[int, int]]
@@ -43,7 +44,7 @@ def convolution(
     pairs = _convolution_padding(x, kernel, strides, padding)
     if _choose(form) == "lax":
         return lax.conv_general_dilated(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
-    geometry = matmul.Geometry(x.shape[1:3], kernel.shape[:2], strides, pairs)
+    geometry = Geometry(x.shape[1:3], kernel.shape[:2], strides, pairs)
     return matmul.convolve(geometry, x, kernel)
 
 
@@ -80,7 +81,7 @@ def transposed_convolution(
     return matmul.input_gradient(_adjoint_geometry(x, kernel, strides, pairs), x, adjoint)
 
 
-def _adjoint_geometry(x, kernel, strides, pairs) -> matmul.Geometry:
+def _adjoint_geometry(x, kernel, strides, pairs) -> Geometry:
     """The convolution, from the output back to the input, whose adjoint this one is."""
     size = tuple(
         (n - 1) * stride + 1 + low + high - k + 1
@@ -94,7 +95,7 @@ def _adjoint_geometry(x, kernel, strides, pairs) -> matmul.Geometry:
         (k - 1 - low, k - 1 - high)
         for k, (low, high) in zip(kernel.shape[:2], pairs, strict=True)
     )
-    return matmul.Geometry(size, kernel.shape[:2], strides, inner)
+    return Geometry(size, kernel.shape[:2], strides, inner)
 
 
 def _choose(form: Form | None) -> Form:

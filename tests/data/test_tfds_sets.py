@@ -19,6 +19,7 @@ from gan_jax.data.tfds_sets import TfdsCollection, open_tfds
 from gan_jax.errors import DataError, UsageError
 
 NAMES = ["cat", "dog"]
+LABELS = {12: 0, 13: -1, 14: 0, 15: 1}
 
 
 def picture(index: int) -> np.ndarray:
@@ -27,7 +28,7 @@ def picture(index: int) -> np.ndarray:
 
 
 class TinyPictures(tfds.core.GeneratorBasedBuilder):
-    """12 train and 4 test pictures with labels; number 3 of train is truncated."""
+    """12 train and 4 test pictures with labels; number 3 of train is truncated, 13 has no label."""
 
     VERSION = tfds.core.Version("1.2.0")
 
@@ -49,10 +50,15 @@ class TinyPictures(tfds.core.GeneratorBasedBuilder):
             Image.fromarray(picture(index)).save(buffer, "PNG")
             content = buffer.getvalue()[:90] if index == 3 else buffer.getvalue()
             image = io.BytesIO(content)
-            thumbnail = Image.new("L", (2, 2))
-            yield index, {
-                "image": image, "thumbnail": thumbnail, "label": index % 2, "weight": 0.5
-            }  # fmt: skip
+            yield (
+                index,
+                {
+                    "image": image,
+                    "thumbnail": Image.new("L", (2, 2)),
+                    "label": -1 if index == 13 else index % 2,
+                    "weight": 0.5,
+                },
+            )
 
 
 class TinyArrays(tfds.core.GeneratorBasedBuilder):
@@ -106,7 +112,7 @@ def contents(collection: TfdsCollection) -> list[tuple[bytes, int]]:
 
 def test_pictures_and_labels_come_back_in_a_fixed_order(data_dir):
     collection = opened(data_dir, labels="required")
-    expected = [(picture(i).tobytes(), i % 2) for i in range(12, 16)]
+    expected = [(picture(i).tobytes(), label) for i, label in LABELS.items()]
     assert sorted(contents(collection)) == sorted(expected)
     assert contents(collection) == contents(opened(data_dir))
     assert collection.class_names == ("cat", "dog")
@@ -137,7 +143,8 @@ def test_a_bad_picture_is_named(data_dir):
         "tfds:tiny_pictures", split="all", size=8, data_dir=data_dir, progress=None
     )
     assert (report.count, report.exit_code, report.smaller) == (16, 5, 15)
-    assert report.labels == {"cat": 8, "dog": 7} and report.sizes == {(8, 6): 15}
+    assert report.labels == {"cat": 8, "dog": 6, "-1 (no such class)": 1}
+    assert report.sizes == {(8, 6): 15}
 
 
 def test_damaged_records_are_named(data_dir, tmp_path):

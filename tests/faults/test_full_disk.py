@@ -30,8 +30,8 @@ def small_disk(tmp_path):
 
 @pytest.fixture(scope="module")
 def state():
-    """0.7 MB that do not compress: two fit, the third does not."""
-    return {"w": jax.random.normal(jax.random.key(0), (420, 420))}
+    """0.8 MB that hardly compress: two fit, the third does not."""
+    return {"w": jax.random.normal(jax.random.key(0), (450, 450))}
 
 
 def save(checkpoints, step, state):
@@ -114,13 +114,15 @@ def test_a_read_only_file_system(small_disk):
 
 
 LAST_SAVE = """
-import sys
+import resource, sys
 from pathlib import Path
 import jax
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.errors import StorageError
 from gan_jax.retention import Retention
-state = {"w": jax.random.normal(jax.random.key(0), (900, 900))}
+state = {f"w{i}": jax.random.normal(jax.random.key(i), (300, 300)) for i in range(9)}
+if len(sys.argv) > 2:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 with Checkpoints(Path(sys.argv[1]), retention=Retention(1, None, None), asynchronous=True,
                  on_event=lambda *event: None) as checkpoints:
     checkpoints.save(1, state, finite=True, metrics={}, information={})
@@ -132,8 +134,23 @@ with Checkpoints(Path(sys.argv[1]), retention=Retention(1, None, None), asynchro
 """
 
 
+def last_save(*arguments):
+    command = [sys.executable, "-W", "error", "-c", LAST_SAVE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
 def test_a_lost_last_checkpoint_is_exit_4_and_one_line(small_disk):
-    command = [sys.executable, "-W", "error", "-c", LAST_SAVE, str(small_disk / "checkpoints")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = last_save(small_disk / "checkpoints")
     assert result.returncode == 4 and result.stdout == ""
     assert result.stderr.count("\n") == 1 and "No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("limit", [100_000, 1_000])
+def test_a_limit_that_free_space_does_not_show(tmp_path, limit):
+    """As with a quota: the arrays fail in Orbax, or what it writes about them."""
+    result = last_save(tmp_path / "checkpoints", limit)
+    assert result.returncode == 4
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "checkpoint 1 could not be saved" in result.stderr
+    assert "File too large" in result.stderr
+    assert list((tmp_path / "checkpoints").iterdir()) == []

@@ -70,7 +70,7 @@ def eyes(parameters: Parameters, pose: Pose) -> Eyes:
         tilt=-0.016 * parameters["eyeTilt"] * jnp.ones(2) - 0.01,
         slant=(1 - blink) * height * (0.55 * down - 0.32 * up * (1 - wide) * (1 - smile)),
         iris_x=0.3 * half_width * parameters["eyeLookX"],
-        iris_y=-0.3 * height * parameters["eyeLookY"] - 0.12 * height,
+        iris_y=(-0.3 * parameters["eyeLookY"] - 0.12) * height * jnp.ones(2),
         iris_width=0.69 * half_width * iris,
         iris_height=0.9 * height * iris,
         blink=blink,
@@ -150,7 +150,8 @@ def _iris(eye, u, v, opening, top, pixel, colours: Palette, style: Style) -> lis
     spark = fill(distance.circle(a - 0.36, b - 0.42, 0.15) * scale, pixel)
     under_lid = fill((v - top) - 0.055, pixel, style.softness * 0.5)
     return [
-        Layer(None, disc, mix(colours.iris_dark, colours.iris, jnp.clip(1.6 * down, 0, 1))),
+        Layer(None, disc, colours.iris_dark),
+        Layer(None, disc * jnp.clip(1.6 * down, 0, 1), colours.iris),
         Layer(None, disc * glow * 0.85, colours.iris_light),
         Layer(None, disc * fill((0.84 - r) * scale, pixel) * 0.75, colours.iris_dark),
         Layer(None, disc * under_lid * 0.55, colours.iris_dark),
@@ -195,5 +196,5 @@ def _tears(parameters: Parameters, eye: Eyes, t, v, bottom, pixel) -> list[Layer
     width = jnp.clip(0.012 + 0.14 * fall, 0.0, 0.034)
     drop = jnp.maximum(jnp.abs(u) - width, distance.circle(u, fall - 0.075, 0.085))
     drop = jnp.maximum(drop, -fall)
-    water = jnp.array([0.62, 0.86, 1.0])[:, None, None]
+    water = jnp.array([0.62, 0.86, 1.0])
     return [Layer(None, fill(drop, pixel) * parameters["tears"] * 0.9, water)]

@@ -112,21 +112,17 @@ def draw_back(
     strands: Strands, y: Array, pixel, colours: Palette, style: Style
 ) -> list[Layer]:
     """Behind everything, one tone darker than the fringe."""
-    base = mix(colours.hair, colours.hair_shadow, 0.35 + 0.25 * jnp.minimum(style.shade, 1))
-    colour = mix(base, colours.hair_tip, jnp.clip(1.1 * y + 0.1, 0, 1) * (0.25 + 0.6 * style.gradient))
-    return _draw("hair_back", strands, colour, pixel, colours, style)
+    colour = mix(colours.hair, colours.hair_shadow, 0.35 + 0.25 * jnp.minimum(style.shade, 1))
+    return _draw("hair_back", strands, colour, y, pixel, colours, style)
 
 
 def draw_front(
     strands: Strands, pose: Pose, x: Array, y: Array, pixel, colours: Palette, style: Style
 ) -> list[Layer]:
-    colour = mix(
-        colours.hair, colours.hair_tip, jnp.clip(1.1 * y + 0.1, 0, 1) * (0.2 + 0.6 * style.gradient)
-    )
     inside = fill(strands.distance, pixel)
     u, v = to_local(frame(pose, 0.0, 0.0, 0.1), x, y)
     return [
-        *_draw("hair_front", strands, colour, pixel, colours, style),
+        *_draw("hair_front", strands, colours.hair, y, pixel, colours, style),
         Layer(None, inside * _shine(u, v, strands, pixel, style), colours.hair_light),
     ]
 
@@ -143,13 +139,17 @@ def _shine(u: Array, v: Array, strands: Strands, pixel, style: Style) -> Array:
 
 
 def _draw(
-    part: str, strands: Strands, colour: Array, pixel, colours: Palette, style: Style
+    part: str, strands: Strands, colour: Array, y: Array, pixel, colours: Palette, style: Style
 ) -> list[Layer]:
+    """Outline, fill running into the tips' colour, shaded sides and lines of the locks."""
     d = strands.distance
     inside = fill(d, pixel)
+    tips = jnp.clip(1.1 * y + 0.1, 0, 1) * (0.25 + 0.6 * style.gradient)
+    edge, strand = (line(tone, colours, style) for tone in (colours.hair_shadow, colours.hair_shadow * 1.2))
     return [
-        Layer(part, fill(d - style.outline, pixel) * style.outline_alpha, line(colours.hair_shadow, colours, style)),
+        Layer(part, fill(d - style.outline, pixel) * style.outline_alpha, edge),
         Layer(part, inside, colour),
+        Layer(None, inside * tips, colours.hair_tip),
         Layer(None, inside * strands.shade * style.shade * 0.6, colours.hair_shadow),
-        Layer(None, inside * strands.line * style.strands, line(colours.hair_shadow * 1.2, colours, style)),
-    ]  # fmt: skip
+        Layer(None, inside * strands.line * style.strands, strand),
+    ]

@@ -89,7 +89,7 @@ def draw_face(
         Layer("face", skin, colours.skin),
         Layer(None, skin * rim * 0.35, colours.blush),
         Layer(None, skin * shadow * jnp.minimum(style.shade, 1) * 0.9, colours.skin_shadow),
-        Layer(None, skin * gloom, mix(colours.skin_shadow, colours.iris_dark * 0 + jnp.array([0.42, 0.45, 0.68])[:, None, None], 0.7)),
+        Layer(None, skin * gloom, mix(colours.skin_shadow, colours.iris_dark * 0 + jnp.array([0.42, 0.45, 0.68]), 0.7)),
         Layer(None, skin * _blush(parameters, u, v), colours.blush),
     ]  # fmt: skip
 

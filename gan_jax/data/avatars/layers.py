@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 PARTS = (
@@ -14,7 +16,7 @@ PARTS = (
 
 
 class Layer(NamedTuple):
-    """`coverage` in [0, 1] of `colour` `[3, 1, 1]` or `[3, H, W]`, `coverage` `[H, W]`.
+    """`coverage` `[H, W]` in [0, 1] of one `colour` `[3]`.
 
     A layer with a part belongs to that part's mask and hides what lies under it; one without only
     tints what is there.
@@ -36,16 +38,25 @@ def band(signed: Array, half_width, pixel) -> Array:
 
 
 def composite(layers: list[Layer]) -> Array:
-    """Layers from back to front -> `[H, W, 4]`, straight alpha, in [0, 1]."""
-    colour, alpha = jnp.zeros((3, 1, 1)), jnp.zeros((1, 1))
-    for layer in layers:
-        if layer.part is None:
-            colour = colour + layer.coverage * (layer.colour * alpha - colour)
-        else:
-            colour = colour + layer.coverage * (layer.colour - colour)
-            alpha = alpha + layer.coverage * (1 - alpha)
+    """Layers from back to front -> `[H, W, 4]`, straight alpha, in [0, 1].
+
+    The scan keeps the coverages out of the blending loop: XLA would otherwise compute each of them
+    again for every channel and run eight times slower.
+    """
+    coverage = jnp.stack([layer.coverage for layer in layers])
+    colours = jnp.stack([layer.colour for layer in layers])[:, :, None, None]
+    opaque = np.array([layer.part is not None for layer in layers], np.float32)
+    blank = jnp.zeros((3, *coverage.shape[1:])), jnp.zeros(coverage.shape[1:])
+    (colour, alpha), _ = jax.lax.scan(_blend, blank, (coverage, colours, opaque))
     colour = jnp.clip(colour / jnp.maximum(alpha, 1e-6), 0, 1)
-    return jnp.concatenate([colour, alpha[None]])
+    return jnp.moveaxis(jnp.concatenate([colour, alpha[None]]), 0, -1)
+
+
+def _blend(picture, layer):
+    """One layer over the picture; colours are premultiplied by alpha meanwhile."""
+    (colour, alpha), (coverage, paint, opaque) = picture, layer
+    colour = colour + coverage * (paint * (opaque + (1 - opaque) * alpha) - colour)
+    return (colour, alpha + coverage * opaque * (1 - alpha)), None
 
 
 def part_masks(layers: list[Layer], visible: bool) -> Array:

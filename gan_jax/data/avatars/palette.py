@@ -71,7 +71,7 @@ CLOTHES = _table(
 
 
 class Palette(NamedTuple):
-    """Every colour of one avatar, each `[3, 1, 1]` in [0, 1]."""
+    """Every colour of one avatar, each `[3]` in [0, 1]."""
 
     skin: Array
     skin_shadow: Array
@@ -129,7 +129,7 @@ def palette(parameters: dict[str, Array], style: Style) -> Palette:
         brow=mix(hair[1] * 0.8, ink, 0.25),
         ink=ink,
     )  # fmt: skip
-    return Palette(*(_tone(colour, style)[:, None, None] for colour in colours))
+    return Palette(*(_tone(colour, style) for colour in colours))
 
 
 def _tone(colour: Array, style: Style) -> Array:

@@ -6,7 +6,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from gan_jax.data.avatars import accessories, body, brows, eyes, hair, head, mouth
@@ -18,9 +17,6 @@ from gan_jax.data.avatars.styles import style
 
 RENDERER_VERSION = "1.0.0"
 BROW_THROUGH_HAIR = 0.55  # brows stay readable under a fringe, as is the custom in drawn faces
-
-__all__ = ["PARTS", "RENDERER_VERSION", "draw", "render", "render_batch", "render_masks", "to_uint8"]
-
 
 def pixel_centres(height: int, width: int) -> tuple[Array, Array, float]:
     """`[H, W]` x and y in picture space, where the shorter side is [-1, 1], and a pixel's width."""
@@ -87,26 +83,12 @@ def to_uint8(image: Array) -> Array:
 
 @partial(jax.jit, static_argnums=1)
 def render_batch(vectors: Array, size: int) -> Array:
-    """`[B, P]` -> `[B, H, W, 4]` uint8."""
-    return jax.vmap(lambda vector: to_uint8(render(vector, size)))(vectors)
+    """`[B, P]` -> `[B, H, W, 4]` uint8; one by one, as small arrays stay in the processor's cache,
+    so a picture's bits do not depend on the batch it was drawn in."""
+    return jax.lax.map(lambda vector: to_uint8(render(vector, size)), vectors)
 
 
 @partial(jax.jit, static_argnums=(1, 2))
 def render_masks(vectors: Array, size: int, visible: bool = True) -> Array:
     """`[B, P]` -> `[B, H, W, M]` float; part masks on demand from stored parameters."""
-    return jax.vmap(lambda vector: masks(vector, size, visible))(vectors)
-
-
-def render_many(vectors: np.ndarray, size: int, batch: int = 250) -> np.ndarray:
-    """`[N, P]` -> `[N, H, W, 4]` uint8, in padded batches of one shape (one compilation)."""
-    out = [
-        np.asarray(render_batch(jnp.asarray(padded), size))
-        for padded in _padded(np.asarray(vectors), batch)
-    ]
-    return np.concatenate(out)[: len(vectors)]
-
-
-def _padded(vectors: np.ndarray, batch: int) -> list[np.ndarray]:
-    spare = -len(vectors) % batch
-    vectors = np.concatenate([vectors, np.repeat(vectors[-1:], spare, axis=0)])
-    return np.split(vectors, len(vectors) // batch)
+    return jax.lax.map(lambda vector: masks(vector, size, visible), vectors)

@@ -1,0 +1,75 @@
+"""DCGAN on avatars at 64x64: the main job.
+
+    gan-jax train experiments/avatars_dcgan.py
+
+TIME-AND-RESULT
+"""
+
+from __future__ import annotations
+
+import optax
+from ml_collections import ConfigDict
+
+from gan_jax import losses
+from gan_jax.config import base_config, choose
+from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan_jax.recipe import Recipe
+from gan_jax.recipes.noise import noise_recipe
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    config = base_config()
+    config.batch_size = 32
+    config.total = "2100 steps"
+    config.samples_every = "300 steps"
+    config.checkpoint_every = "300 steps"
+    config.data.name = "avatars/64"
+    config.data.size = 64
+    config.data.channels = 3
+    config.latent_size = 128
+    config.ema_decay = 0.995
+    config.r1_weight = 1.0
+    config.r1_every = 8
+    config.generator = ConfigDict({"width": 32, "learning_rate": 2e-4, "b1": 0.5})
+    config.discriminator = ConfigDict(
+        {"width": 32, "normalise": False, "learning_rate": 2e-4, "b1": 0.5}
+    )
+    return choose(argument, config, smoke=smoke)
+
+
+def smoke(config: ConfigDict) -> None:
+    config.batch_size = 8
+    config.total = "40 steps"
+    config.log_every = "5 steps"
+    config.samples_every = "20 steps"
+    config.checkpoint_every = "10 steps"
+    config.samples.count = 16
+    config.data.name = "avatars/32"
+    config.data.split = "test"
+    config.data.size = 32
+    config.generator.width = 8
+    config.discriminator.width = 8
+
+
+def get_recipe(config: ConfigDict) -> Recipe:
+    size, channels = config.data.size, config.data.channels
+    return noise_recipe(
+        generator=DCGANGenerator(size, channels, width=config.generator.width),
+        discriminator=DCGANDiscriminator(
+            size, width=config.discriminator.width, normalise=config.discriminator.normalise
+        ),
+        latent_size=config.latent_size,
+        num_classes=config.num_classes,
+        loss=losses.non_saturating,
+        values={"ema_decay": config.ema_decay, "r1_weight": config.r1_weight},
+        schedules={},
+        r1_every=config.r1_every,
+    )
+
+
+def get_optimizers(config: ConfigDict) -> dict[str, optax.GradientTransformation]:
+    return {name: adam(config[name]) for name in ("generator", "discriminator")}
+
+
+def adam(settings: ConfigDict) -> optax.GradientTransformation:
+    return optax.inject_hyperparams(optax.adam)(settings.learning_rate, b1=settings.b1)

@@ -1,0 +1,78 @@
+"""DCGAN on MNIST at 28x28: 7x7x256 to the picture by 5x5 transposed convolutions.
+
+    pip install 'gan-jax[prepare]' && gan-jax data prepare tfds:mnist
+    gan-jax train experiments/mnist_dcgan.py
+
+TIME-AND-RESULT
+"""
+
+from __future__ import annotations
+
+import optax
+from ml_collections import ConfigDict
+
+from gan_jax import losses
+from gan_jax.config import base_config, choose
+from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan_jax.recipe import Recipe
+from gan_jax.recipes.noise import noise_recipe
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    config = base_config()
+    config.batch_size = 64
+    config.total = "20 epochs"
+    config.samples_every = "1 epoch"
+    config.checkpoint_every = "1 epoch"
+    config.num_classes = 10
+    config.data.name = "tfds:mnist"
+    config.data.size = 28
+    config.data.channels = 1
+    config.latent_size = 100
+    config.ema_decay = 0.999
+    config.generator = ConfigDict({"width": 64, "learning_rate": 2e-4, "b1": 0.5})
+    config.discriminator = ConfigDict(
+        {"width": 64, "dropout": 0.3, "learning_rate": 2e-4, "b1": 0.5}
+    )
+    return choose(argument, config, smoke=smoke)
+
+
+def smoke(config: ConfigDict) -> None:
+    config.batch_size = 16
+    config.total = "20 steps"
+    config.log_every = "5 steps"
+    config.samples_every = "10 steps"
+    config.checkpoint_every = "10 steps"
+    config.samples.count = 20
+    config.data.name = "digits"
+    config.generator.width = 8
+    config.discriminator.width = 8
+
+
+def get_recipe(config: ConfigDict) -> Recipe:
+    size, classes = config.data.size, config.num_classes
+    return noise_recipe(
+        generator=DCGANGenerator(
+            size, config.data.channels, width=config.generator.width, num_classes=classes
+        ),
+        discriminator=DCGANDiscriminator(
+            size,
+            width=config.discriminator.width,
+            num_classes=classes,
+            normalise=False,
+            dropout=config.discriminator.dropout,
+        ),
+        latent_size=config.latent_size,
+        num_classes=classes,
+        loss=losses.non_saturating,
+        values={"ema_decay": config.ema_decay},
+        schedules={},
+    )
+
+
+def get_optimizers(config: ConfigDict) -> dict[str, optax.GradientTransformation]:
+    return {name: adam(config[name]) for name in ("generator", "discriminator")}
+
+
+def adam(settings: ConfigDict) -> optax.GradientTransformation:
+    return optax.inject_hyperparams(optax.adam)(settings.learning_rate, b1=settings.b1)

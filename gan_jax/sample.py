@@ -1,0 +1,76 @@
+"""`gan-jax sample`: a grid, single pictures, or a latent walk, from a run directory alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax.console import Console
+from gan_jax.errors import UsageError
+from gan_jax.images import grid, save_gif, save_png
+from gan_jax.program import use_compilation_cache
+from gan_jax.trained import Trained, load
+
+FRAMES_PER_SECOND = 25
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workdir", type=Path, help="a run directory")
+    parser.add_argument("--count", type=int, default=64, help="pictures (default 64)")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default 0)")
+    parser.add_argument("--label", type=int, help="a class (default: all in turn)")
+    parser.add_argument("--truncation", type=float, default=1.0, help="scale of the latents")
+    parser.add_argument("--step", default="latest", help="a checkpoint: N, best or latest")
+    parser.add_argument("--raw", action="store_true", help="the raw weights, not their average")
+    parser.add_argument("--frames", type=int, default=100, help="of a GIF (default 100)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="FILE.png: a grid; FILE.gif: a latent walk; a folder: single pictures "
+        "(default WORKDIR/samples-STEP.png)",
+    )
+
+
+def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
+    if overrides:
+        raise UsageError("sample takes the settings of the run: no --config.KEY=VALUE here")
+    console = Console()
+    use_compilation_cache()
+    step = arguments.step
+    if step not in ("latest", "best") and not step.isdigit():
+        raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
+    out = arguments.out or arguments.workdir / f"samples-{trained.step}.png"
+    write(trained, out, arguments)
+    console.say(f"{arguments.count} pictures of step {trained.step} in {out}")
+    return 0
+
+
+def write(trained: Trained, out: Path, arguments: argparse.Namespace) -> None:
+    """In the form that the name of `out` asks for; raises UsageError for another one."""
+    settings = {
+        "seed": arguments.seed,
+        "label": arguments.label,
+        "truncation": arguments.truncation,
+        "ema": not arguments.raw,
+    }
+    suffix = out.suffix.lower()
+    if suffix == ".gif":
+        if arguments.frames < 1:
+            raise UsageError(f"--frames={arguments.frames}: must be at least 1")
+        frames = trained.walk(arguments.count, arguments.frames, **settings)
+        save_gif(out, [grid(frame) for frame in frames], FRAMES_PER_SECOND)
+    elif suffix == ".png":
+        save_png(out, grid(trained.sample(arguments.count, **settings)))
+    elif not suffix:
+        save_each(out, trained.sample(arguments.count, **settings))
+    else:
+        raise UsageError(f"--out={out}: must end in .png or .gif, or be a folder")
+
+
+def save_each(folder: Path, images: np.ndarray) -> None:
+    """`folder/000000.png` and so on."""
+    for index, image in enumerate(images):
+        save_png(folder / f"{index:06d}.png", image)

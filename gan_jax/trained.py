@@ -1,0 +1,202 @@
+"""A run directory opened to be used: `gan_jax.load("runs/x").sample(16, seed=0)`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from gan_jax import checkpoint, config as configs, program, run_directory
+from gan_jax.errors import StorageError, UsageError
+from gan_jax.evaluators.samples import conditions, make_sampler, sample_key
+from gan_jax.experiment import Experiment, import_file
+from gan_jax.mesh import replicated
+from gan_jax.program import Program
+from gan_jax.recipe import PyTree
+from gan_jax.run import best_of
+from gan_jax.state import TrainState
+from gan_jax.workdir import CHECKPOINTS, require_run_directory
+
+Say = Callable[[str], None]
+
+BATCH = 64
+"""Pictures that are generated at once."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A run at one of its checkpoints.
+
+    Attributes:
+        directory: of the run.
+        experiment: its file, argument and recorded config.
+        program: its recipe on this machine's devices.
+        state: as restored.
+        step: of the checkpoint.
+        sampler: of the recipe; None where it generates nothing.
+    """
+
+    directory: Path
+    experiment: Experiment
+    program: Program
+    state: TrainState
+    step: int
+    sampler: Callable[..., np.ndarray] | None
+
+    @property
+    def config(self) -> ConfigDict:
+        """The settings of the run."""
+        return self.experiment.config
+
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        label: int | None = None,
+        truncation: float = 1.0,
+        ema: bool = True,
+    ) -> np.ndarray:
+        """Generated pictures, uint8 `[count, H, W, C]`; the same for the same arguments.
+
+        Args:
+            count: how many.
+            seed: of the latents.
+            label: a class; None takes them in turn. Only for a conditional model.
+            truncation: scales the latents (1.0 leaves them).
+            ema: averaged weights where the run keeps some.
+
+        Raises:
+            UsageError: a recipe that generates nothing, no such class, or not even one picture.
+        """
+        latents, batch = self.latents(count, seed=seed, label=label)
+        return self.generate(latents, batch, seed=seed, truncation=truncation, ema=ema)
+
+    def walk(
+        self,
+        count: int,
+        frames: int,
+        *,
+        seed: int = 0,
+        label: int | None = None,
+        truncation: float = 1.0,
+        ema: bool = True,
+    ) -> np.ndarray:
+        """A closed walk through latent space, uint8 `[frames, count, H, W, C]`.
+
+        Each of `count` pictures moves along the circle z(t) = cos(t) a + sin(t) b of two N(0, 1)
+        latents, on which z(t) is N(0, 1) at every t.
+        """
+        a, batch = self.latents(count, seed=seed, label=label)
+        b, _ = self.latents(count, seed=seed + 1, label=label)
+        pictures = []
+        for angle in np.linspace(0.0, 2.0 * np.pi, frames, endpoint=False):
+            cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+            latents = jax.tree.map(lambda x, y, c=cosine, s=sine: c * x + s * y, a, b)
+            frame = self.generate(latents, batch, seed=seed, truncation=truncation, ema=ema)
+            pictures.append(frame)
+        return np.stack(pictures)
+
+    def latents(self, count: int, *, seed: int, label: int | None) -> tuple[PyTree, PyTree]:
+        """Latents and conditions of `count` pictures, on the host."""
+        recipe, classes = self.program.recipe, self.config.num_classes
+        if recipe.latents is None or self.sampler is None:
+            raise UsageError(f"the recipe of {self.directory} generates no pictures from noise")
+        if count < 1:
+            raise UsageError(f"{count} pictures: must be at least 1")
+        if label is not None and not 0 <= label < classes:
+            has = f"has classes 0 to {classes - 1}" if classes else "has no classes"
+            raise UsageError(f"label {label}: the model in {self.directory} {has}")
+        batch = conditions(count, classes, label)
+        return jax.device_get(jax.jit(recipe.latents)(sample_key(seed), batch)), batch
+
+    def generate(
+        self, latents: PyTree, batch: PyTree, *, seed: int, truncation: float, ema: bool
+    ) -> np.ndarray:
+        """Pictures of latents `[count, …]` under conditions, uint8 `[count, H, W, C]`.
+
+        They are made in blocks of one size, the last filled up, so that a picture does not depend
+        on how many others were asked for with it.
+        """
+        assert self.sampler is not None
+        whole = replicated(self.program.mesh)
+        key = jax.device_put(sample_key(seed), whole)
+        count = len(jax.tree.leaves(latents)[0])
+        blocks = []
+        for start in range(0, count, BATCH):
+            rows = np.minimum(np.arange(start, start + BATCH), count - 1)
+            block = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], (latents, batch))
+            placed = jax.device_put(block, whole)
+            nets, frozen = self.state.nets, self.program.frozen
+            blocks.append(self.sampler(nets, frozen, *placed, key, truncation, ema))
+        return np.concatenate(blocks)[:count]
+
+
+def load(directory: str | Path, *, step: int | str = "latest", say: Say = print) -> Trained:
+    """Opens a run directory; imports the experiment file that it was trained with.
+
+    A run directory is code, to be opened when trusted: the original file is imported where it is
+    unchanged, else the copy in the directory, and `say` hears which.
+
+    Args:
+        directory: of a run.
+        step: of a checkpoint, or "latest", "best".
+        say: hears of damaged checkpoints and of which experiment file is used.
+
+    Raises:
+        UsageError: no run directory, or no such checkpoint.
+        StorageError: no checkpoint yet, or all damaged.
+    """
+    directory = require_run_directory(Path(directory))
+    experiment = recorded_experiment(directory, say)
+    built = program.build(experiment)
+    restored = checkpoint.restore(
+        directory / CHECKPOINTS,
+        built.abstract_state,
+        step=step,
+        best=best_of(experiment.config.checkpoint.best),
+        on_event=lambda kind, fields: say(fields["message"]),
+    )
+    if restored is None:
+        raise StorageError(f"{directory} holds no checkpoint yet")
+    return Trained(
+        directory=directory,
+        experiment=experiment,
+        program=built,
+        state=restored.state,
+        step=restored.manifest.step,
+        sampler=make_sampler(built.recipe, built.mesh) if built.recipe.generate else None,
+    )
+
+
+def recorded_experiment(directory: Path, say: Say) -> Experiment:
+    """The experiment of a run directory with its recorded settings, on this machine's devices."""
+    run, recorded = run_directory.read(directory)
+    path = Path(run["experiment_file"])
+    if not path.is_file() or _sha256(path) != run["experiment_sha256"]:
+        path = directory / run_directory.EXPERIMENT
+        say(f"note: {run['experiment_file']} is gone or has changed; using the copy {path}")
+    settings: dict[str, Any] = recorded | {"mesh": {"devices": 1, "view": "global"}}
+    config = configs.base_config()
+    config.unlock()
+    config.update(_with_tuples(settings))
+    return Experiment(
+        path=path, argument=run["argument"], module=import_file(path), config=config.lock()
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON's lists are the tuples of the config."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(inner) for key, inner in value.items()}
+    return tuple(_with_tuples(inner) for inner in value) if isinstance(value, list) else value

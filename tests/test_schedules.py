@@ -1,0 +1,31 @@
+"""Schedules at their corners, and the EMA ramp against the half-life that it promises."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gan_jax import schedules
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 0.25), (1, 0.5), (3, 1.0), (100, 1.0)])
+def test_linear_warm_up(step, expected):
+    np.testing.assert_allclose(schedules.linear_warm_up(4)(step, 0, 2.0), 2.0 * expected)
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (10, 1.0), (15, 0.5), (20, 0.0), (99, 0)])
+def test_linear_decay(step, expected):
+    np.testing.assert_allclose(schedules.linear_decay(10, 20)(step, 0, 3.0), 3.0 * expected)
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (5, 0.6), (10, 0.2), (11, 0.2)])
+def test_cosine(step, expected):
+    np.testing.assert_allclose(schedules.cosine(10, 0.2)(step, 0, 1.0), expected, rtol=1e-6)
+
+
+def test_ema_ramp_up_has_the_promised_half_life():
+    decay = schedules.ema_ramp_up(images_per_step=32, ratio=0.05)
+    value = float(decay(0, 6400, 0.9999))  # a half-life of 320 images, so of 10 steps
+    assert math.isclose(value**10, 0.5, rel_tol=1e-5)
+    assert float(decay(0, 0, 0.999)) == 0.0
+    assert float(decay(0, 10**9, 0.999)) == pytest.approx(0.999)
