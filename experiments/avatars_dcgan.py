@@ -8,16 +8,15 @@ TIME-AND-RESULT
 from __future__ import annotations
 
 import optax
-from ml_collections import ConfigDict
 
 from gan_jax import losses
-from gan_jax.config import base_config, choose
+from gan_jax.config import Config, base_config, choose
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
 
 
-def get_config(argument: str = "") -> ConfigDict:
+def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 32
     config.total = "2100 steps"
@@ -30,14 +29,12 @@ def get_config(argument: str = "") -> ConfigDict:
     config.ema_decay = 0.995
     config.r1_weight = 1.0
     config.r1_every = 8
-    config.generator = ConfigDict({"width": 32, "learning_rate": 2e-4, "b1": 0.5})
-    config.discriminator = ConfigDict(
-        {"width": 32, "normalise": False, "learning_rate": 2e-4, "b1": 0.5}
-    )
+    config.generator = {"width": 32, "learning_rate": 2e-4, "b1": 0.5}
+    config.discriminator = {"width": 32, "normalise": False, "learning_rate": 2e-4, "b1": 0.5}
     return choose(argument, config, smoke=smoke)
 
 
-def smoke(config: ConfigDict) -> None:
+def smoke(config: Config) -> None:
     config.batch_size = 8
     config.total = "40 steps"
     config.log_every = "5 steps"
@@ -51,7 +48,7 @@ def smoke(config: ConfigDict) -> None:
     config.discriminator.width = 8
 
 
-def get_recipe(config: ConfigDict) -> Recipe:
+def get_recipe(config: Config) -> Recipe:
     size, channels = config.data.size, config.data.channels
     return noise_recipe(
         generator=DCGANGenerator(size, channels, width=config.generator.width),
@@ -67,9 +64,9 @@ def get_recipe(config: ConfigDict) -> Recipe:
     )
 
 
-def get_optimizers(config: ConfigDict) -> dict[str, optax.GradientTransformation]:
+def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
     return {name: adam(config[name]) for name in ("generator", "discriminator")}
 
 
-def adam(settings: ConfigDict) -> optax.GradientTransformation:
+def adam(settings: Config) -> optax.GradientTransformation:
     return optax.inject_hyperparams(optax.adam)(settings.learning_rate, b1=settings.b1)

@@ -9,16 +9,15 @@ classes. `:smoke` takes seconds.
 from __future__ import annotations
 
 import optax
-from ml_collections import ConfigDict
 
 from gan_jax import losses
-from gan_jax.config import base_config, choose
+from gan_jax.config import Config, base_config, choose
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
 
 
-def get_config(argument: str = "") -> ConfigDict:
+def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 64
     config.total = "400 epochs"
@@ -29,14 +28,12 @@ def get_config(argument: str = "") -> ConfigDict:
     config.data.channels = 1
     config.latent_size = 100
     config.ema_decay = 0.999
-    config.generator = ConfigDict({"hidden": (256, 512, 1024), "learning_rate": 2e-4, "b1": 0.5})
-    config.discriminator = ConfigDict(
-        {"hidden": (512, 256), "dropout": 0.3, "learning_rate": 2e-4, "b1": 0.5}
-    )
+    config.generator = {"hidden": (256, 512, 1024), "learning_rate": 2e-4, "b1": 0.5}
+    config.discriminator = {"hidden": (512, 256), "dropout": 0.3, "learning_rate": 2e-4, "b1": 0.5}
     return choose(argument, config, smoke=smoke)
 
 
-def smoke(config: ConfigDict) -> None:
+def smoke(config: Config) -> None:
     config.batch_size = 16
     config.total = "40 steps"
     config.log_every = "5 steps"
@@ -48,7 +45,7 @@ def smoke(config: ConfigDict) -> None:
     config.discriminator.hidden = (64, 32)
 
 
-def get_recipe(config: ConfigDict) -> Recipe:
+def get_recipe(config: Config) -> Recipe:
     shape = (config.data.size, config.data.size, config.data.channels)
     return noise_recipe(
         generator=MLPGenerator(shape, hidden=config.generator.hidden),
@@ -63,9 +60,9 @@ def get_recipe(config: ConfigDict) -> Recipe:
     )
 
 
-def get_optimizers(config: ConfigDict) -> dict[str, optax.GradientTransformation]:
+def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
     return {name: adam(config[name]) for name in ("generator", "discriminator")}
 
 
-def adam(settings: ConfigDict) -> optax.GradientTransformation:
+def adam(settings: Config) -> optax.GradientTransformation:
     return optax.inject_hyperparams(optax.adam)(settings.learning_rate, b1=settings.b1)

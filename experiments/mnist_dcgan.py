@@ -9,16 +9,15 @@ TIME-AND-RESULT
 from __future__ import annotations
 
 import optax
-from ml_collections import ConfigDict
 
 from gan_jax import losses
-from gan_jax.config import base_config, choose
+from gan_jax.config import Config, base_config, choose
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
 
 
-def get_config(argument: str = "") -> ConfigDict:
+def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 64
     config.total = "20 epochs"
@@ -30,14 +29,12 @@ def get_config(argument: str = "") -> ConfigDict:
     config.data.channels = 1
     config.latent_size = 100
     config.ema_decay = 0.999
-    config.generator = ConfigDict({"width": 64, "learning_rate": 2e-4, "b1": 0.5})
-    config.discriminator = ConfigDict(
-        {"width": 64, "dropout": 0.3, "learning_rate": 2e-4, "b1": 0.5}
-    )
+    config.generator = {"width": 64, "learning_rate": 2e-4, "b1": 0.5}
+    config.discriminator = {"width": 64, "dropout": 0.3, "learning_rate": 2e-4, "b1": 0.5}
     return choose(argument, config, smoke=smoke)
 
 
-def smoke(config: ConfigDict) -> None:
+def smoke(config: Config) -> None:
     config.batch_size = 16
     config.total = "20 steps"
     config.log_every = "5 steps"
@@ -49,7 +46,7 @@ def smoke(config: ConfigDict) -> None:
     config.discriminator.width = 8
 
 
-def get_recipe(config: ConfigDict) -> Recipe:
+def get_recipe(config: Config) -> Recipe:
     size, classes = config.data.size, config.num_classes
     return noise_recipe(
         generator=DCGANGenerator(
@@ -70,9 +67,9 @@ def get_recipe(config: ConfigDict) -> Recipe:
     )
 
 
-def get_optimizers(config: ConfigDict) -> dict[str, optax.GradientTransformation]:
+def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
     return {name: adam(config[name]) for name in ("generator", "discriminator")}
 
 
-def adam(settings: ConfigDict) -> optax.GradientTransformation:
+def adam(settings: Config) -> optax.GradientTransformation:
     return optax.inject_hyperparams(optax.adam)(settings.learning_rate, b1=settings.b1)

@@ -66,6 +66,7 @@ class Checkpoints:
         self._retention = retention
         self._asynchronous = asynchronous
         self._on_event = on_event
+        self._attempt = 0
         self._versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
         self._failure: str | None = None
         self._pending: tuple[int, Future[None]] | None = None
@@ -134,12 +135,15 @@ class Checkpoints:
             self._settle()
 
     def _start(self, header: Manifest, state: PyTree) -> Future[None]:
-        staged = checkpoint_directory.staged(self._directory, header.step)
         arrays = flat_state.to_arrays(state)
+        self._attempt += 1
+        staged = checkpoint_directory.staged(self._directory, header.step, self._attempt)
+        if jax.process_index() == 0:
+            checkpoint_directory.clear_staging(self._directory)
         try:
             self._check_space(sum(array.nbytes for array in arrays.values()))
             self._orbax.save(staged / ARRAYS, arrays)
-            return self._background.submit(self._certify, header)
+            return self._background.submit(self._certify, header, staged)
         except OSError as error:
             failed: Future[None] = Future()
             failed.set_exception(error)
@@ -152,13 +156,13 @@ class Checkpoints:
             amounts = f"{needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free"
             raise OSError(errno.ENOSPC, f"No space left on device: {amounts}")
 
-    def _certify(self, header: Manifest) -> None:
+    def _certify(self, header: Manifest, staged: Path) -> None:
         """In the background: waits for the arrays, then hashes, commits and applies retention."""
         self._orbax.wait_until_finished()
         if jax.process_index() == 0:
             directory = self._directory
-            manifest.write(checkpoint_directory.staged(directory, header.step), header)
-            checkpoint_directory.commit(directory, header.step)
+            manifest.write(staged, header)
+            checkpoint_directory.commit(staged, directory / str(header.step))
             manifests = checkpoint_directory.readable(directory)
             for step in manifests.keys() - self._retention.kept(manifests):
                 with contextlib.suppress(OSError):  # the next save tries again

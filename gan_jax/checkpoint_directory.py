@@ -19,6 +19,7 @@ from gan_jax.retention import Best
 
 STAGING = ".staging"
 QUARANTINE = "quarantine"
+REMOVED = "removed-"
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 
@@ -46,22 +47,23 @@ def _why_not_a_checkpoint(path: Path) -> str | None:
     return None if any(path.iterdir()) else "it is empty"
 
 
-def staged(directory: Path, step: int) -> Path:
-    """Where the checkpoint of `step` is put together."""
-    return directory / STAGING / str(step)
+def staged(directory: Path, step: int, attempt: int) -> Path:
+    """Where the checkpoint of `step` is put together. Each attempt has its own place: threads of
+    one that failed may write a little longer."""
+    return directory / STAGING / f"{step}.{attempt}"
 
 
-def commit(directory: Path, step: int) -> None:
+def commit(staged: Path, path: Path) -> None:
     """Moves a staged checkpoint to its place; an older one of the same step goes."""
-    drop(directory, step)
-    durable.rename(staged(directory, step), directory / str(step))
+    drop(path.parent, int(path.name))
+    durable.rename(staged, path)
 
 
 def drop(directory: Path, step: int) -> None:
     """Removes a checkpoint. It leaves its place at once and whole, so a kill cannot maim it."""
     path = directory / str(step)
     if path.exists():
-        removed = directory / STAGING / f"removed-{step}"
+        removed = directory / STAGING / f"{REMOVED}{step}"
         shutil.rmtree(removed, ignore_errors=True)
         removed.parent.mkdir(exist_ok=True)
         durable.rename(path, removed)
@@ -69,11 +71,12 @@ def drop(directory: Path, step: int) -> None:
 
 
 def clear_staging(directory: Path) -> list[str]:
-    """Removes what an interrupted save left, and names it. Only the run's own process may do so."""
+    """Removes what interrupted and failed saves left, and names the steps that they were of. Only
+    the run's own process may do so, and not during a save."""
     staging = directory / STAGING
     names = sorted(path.name for path in staging.iterdir()) if staging.is_dir() else []
     shutil.rmtree(staging, ignore_errors=True)
-    return [name for name in names if name.isdecimal()]
+    return [name.split(".")[0] for name in names if not name.startswith(REMOVED)]
 
 
 def readable(directory: Path) -> dict[int, Manifest]:

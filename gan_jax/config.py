@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UsageError
+
+if TYPE_CHECKING:
+    Config = Any  # the keys of a ConfigDict are known when it runs, not before
+else:
+    Config = ConfigDict
 
 MAY_CHANGE_ON_RESUME = (
     "total",
@@ -28,7 +33,7 @@ MAY_CHANGE_ON_RESUME = (
 """Keys (or, with a dot at the end, groups) that do not change what a run computes."""
 
 
-def base_config() -> ConfigDict:
+def base_config() -> Config:
     """The keys that the harness reads. An experiment file sets those that matter to it, and adds
     its own (networks, optimizers, penalty weights)."""
     return ConfigDict(
@@ -75,18 +80,18 @@ def base_config() -> ConfigDict:
     )
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by dots."""
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """The nested keys of a dict or ConfigDict, joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        if isinstance(value, Mapping | ConfigDict):
+        if isinstance(value, Mapping) or isinstance(value, ConfigDict):
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat
 
 
-def override(config: ConfigDict, overrides: Sequence[tuple[str, str]]) -> None:
+def override(config: Config, overrides: Sequence[tuple[str, str]]) -> None:
     """Sets `(dotted key, text)` pairs in place; the text is read as the key's present type.
 
     Raises:
@@ -152,9 +157,7 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def choose(
-    argument: str, config: ConfigDict, **settings: Callable[[ConfigDict], None]
-) -> ConfigDict:
+def choose(argument: str, config: Config, **settings: Callable[[Config], None]) -> Config:
     """The config as the setting named by an experiment's argument changes it ("" for as it is).
 
     Raises:

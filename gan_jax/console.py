@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 PLAIN_EVERY_SECONDS = 10.0
 
-Advance = Callable[[int, int, str], None]
-"""`(done, total, note)`."""
+Advance = Callable[..., None]
+"""`(done, total, note="")`."""
 
 
 class Console:

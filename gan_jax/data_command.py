@@ -11,6 +11,7 @@ from gan_jax.data.geometry import Geometry
 from gan_jax.data.open import open_source
 from gan_jax.data.prepare import prepare_source
 from gan_jax.data.preview import preview
+from gan_jax.data.source import PictureSource
 from gan_jax.errors import UsageError
 from gan_jax.images import save_png
 from gan_jax.program import use_compilation_cache
@@ -39,3 +40,49 @@ def prepare(arguments: argparse.Namespace, console: Console) -> int:
         prepare_source(arguments.source, arguments.data_dir, advance)
     console.say(f"{arguments.source} is prepared")
     return 0
+
+
+def check(arguments: argparse.Namespace, console: Console) -> int:
+    """Reads everything once; the report goes to standard output."""
+    with console.progress(f"checking {arguments.source}") as advance:
+        report = check_source(
+            arguments.source,
+            split=arguments.split,
+            size=arguments.size,
+            data_dir=arguments.data_dir,
+            progress=advance,
+        )
+    print("\n".join(report.lines()))
+    return report.exit_code
+
+
+def save_preview(arguments: argparse.Namespace, console: Console) -> int:
+    """Avatars have a contact sheet of their own; other sources show examples."""
+    name = arguments.source.replace(":", "-").replace("/", "-").strip("-.")
+    out = arguments.out or Path(f"{name}.png")
+    if arguments.source.startswith("avatars/"):
+        from gan_jax.data.avatar_collection import avatar_size
+        from gan_jax.data.avatars.contact_sheet import contact_sheet
+
+        picture = contact_sheet(avatar_size(arguments.source))
+    else:
+        picture = preview(open_for_preview(arguments, console), arguments.count)
+    save_png(out, picture)
+    console.say(f"preview of {arguments.source} in {out}")
+    return 0
+
+
+def open_for_preview(arguments: argparse.Namespace, console: Console) -> PictureSource:
+    """The source in colour; raises UsageError for a count that shows nothing."""
+    if arguments.count < 1:
+        raise UsageError(f"--count={arguments.count}: must be at least 1")
+    with console.progress(f"preparing {arguments.source}") as advance:
+        return open_source(
+            arguments.source,
+            split=arguments.split,
+            geometry=Geometry(size=arguments.size or 64, channels=4),
+            on_bad_image="error",
+            data_dir=arguments.data_dir,
+            labels="auto",
+            progress=advance,
+        )

@@ -16,9 +16,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
 
-from gan_jax.config import override
+from gan_jax.config import Config, override
 from gan_jax.errors import UsageError, UserError
 from gan_jax.ops.pixels import FLIP
 from gan_jax.recipe import Recipe
@@ -40,7 +39,7 @@ class Experiment:
     path: Path
     argument: str
     module: ModuleType
-    config: ConfigDict
+    config: Config
 
     @property
     def name(self) -> str:
@@ -101,10 +100,10 @@ def import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"gan_jax_experiment_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file: an experiment file ends in .py")
-    module = importlib.util.module_from_spec(spec)
+    loader, module = spec.loader, importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent.absolute()))  # an experiment may import its neighbours
     try:
-        guarded(path, lambda: spec.loader.exec_module(module))
+        guarded(path, lambda: loader.exec_module(module))
     finally:
         sys.path.pop(0)
     missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]

@@ -133,7 +133,7 @@ class Recipe:
     frozen: Mapping[str, nn.Module] = dataclasses.field(default_factory=dict)
     extra: PyTree = ()
     latents: Callable[[Array, Batch], PyTree] | None = None
-    generate: Callable[[Nets, PyTree, Batch, float], Array] | None = None
+    generate: Callable[[Nets, PyTree, Batch, Array], Array] | None = None
 
     @property
     def batches_per_round(self) -> int:

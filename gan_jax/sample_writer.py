@@ -83,7 +83,8 @@ class SampleWriter:
             return
         latents, batch, key = self._inputs
         for ema in (True, False) if self._has_ema else (False,):
-            picture = grid(self._sampler(state.nets, self._frozen, latents, batch, key, self._truncation, ema))
+            inputs = (self._frozen, latents, batch, key, self._truncation, ema)
+            picture = grid(self._sampler(state.nets, *inputs))
             suffix = "" if ema or not self._has_ema else "_raw"
             if jax.process_index() == 0:
                 self._write(self._workdir / SAMPLES / f"{step:07d}{suffix}.png", picture)

@@ -18,8 +18,7 @@ from gan_jax.recipe import Recipe
 PyTree = Any
 
 
-@struct.dataclass
-class NetState:
+class NetState(struct.PyTreeNode):
     """One network: parameters, other collections, optimizer state and EMA of the parameters.
 
     `stats` maps a collection's name (`batch_stats`, …) to its variables; `ema` is None where the
@@ -32,8 +31,7 @@ class NetState:
     ema: PyTree
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """A run after `step` rounds. `key` is never advanced: a round's key is `fold_in(key, step)`.
 
     Attributes:

@@ -9,10 +9,10 @@ from pathlib import Path
 import jax
 
 from gan_jax import processes, program, run_directory, workdir
-from gan_jax.flat_state import size_in_bytes
 from gan_jax.console import Console
 from gan_jax.errors import UsageError
 from gan_jax.experiment import Experiment, load_experiment
+from gan_jax.flat_state import size_in_bytes
 from gan_jax.run import Run
 from gan_jax.signals import StopFlag
 from gan_jax.training_data import open_rounds

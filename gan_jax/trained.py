@@ -10,9 +10,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
-from gan_jax import checkpoint, config as configs, program, run_directory
+from gan_jax import checkpoint, program, run_directory
+from gan_jax import config as configs
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.evaluators.samples import conditions, make_sampler, sample_key
 from gan_jax.experiment import Experiment, import_file
@@ -50,7 +50,7 @@ class Trained:
     sampler: Callable[..., np.ndarray] | None
 
     @property
-    def config(self) -> ConfigDict:
+    def config(self) -> configs.Config:
         """The settings of the run."""
         return self.experiment.config
 

@@ -13,7 +13,7 @@ from gan_jax.data.open import open_source
 from gan_jax.data.pipeline import Rounds
 from gan_jax.data.source import Progress, bytes_in_memory, in_memory
 from gan_jax.errors import DataError, Stopped, UsageError
-from gan_jax.experiment import Experiment
+from gan_jax.experiment import Experiment, guarded
 from gan_jax.mesh import rows_of_process
 from gan_jax.signals import StopFlag
 
@@ -50,9 +50,10 @@ def open_rounds(
 def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> Any:
     """The experiment's own `get_dataset(config)`, or else what `config.data` names."""
     config = experiment.config
-    own = getattr(experiment.module, "get_dataset", None)
-    if own is not None:
-        return own(config)
+    if hasattr(experiment.module, "get_dataset"):
+        return guarded(experiment.path, lambda: experiment.module.get_dataset(config))
+    if hasattr(experiment.module, "prepare_data"):
+        guarded(experiment.path, lambda: experiment.module.prepare_data(config))
     data = config.data
     with console.progress(f"preparing {data.name}") as advance:
         source = open_source(

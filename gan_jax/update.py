@@ -49,8 +49,9 @@ class Update:
             return self._turn(phase, nets, extra, batch, key)
 
         def body(carry, inputs):
-            index, batch = inputs
-            nets, extra, metrics = self._turn(phase, *carry, batch, jax.random.fold_in(key, index))
+            (nets, extra), (index, batch) = carry, inputs
+            turn_key = jax.random.fold_in(key, index)
+            nets, extra, metrics = self._turn(phase, nets, extra, batch, turn_key)
             return (nets, extra), metrics
 
         span = slice(phase.batch, phase.batch + phase.repeat)

@@ -74,7 +74,7 @@ class WeightsAndBiases:
 
     def __init__(self, directory: Path, project: str, config: Mapping[str, Any]):
         try:
-            import wandb
+            import wandb  # pyright: ignore[reportMissingImports]  # an extra
         except ImportError as error:
             raise UsageError(
                 "writers.wandb needs the package wandb: pip install 'gan-jax[wandb]'"

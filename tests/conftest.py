@@ -1,4 +1,4 @@
-"""Four virtual CPU devices, one compilation cache for the session, and the command as users run it."""
+"""Four virtual CPU devices, one compilation cache for all, and the command as users run it."""
 
 from __future__ import annotations
 

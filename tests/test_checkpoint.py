@@ -236,10 +236,7 @@ def test_a_directory_that_cannot_be_made(tmp_path):
 
 def worker(*arguments, devices):
     """Runs one process of `checkpoint_worker.py`; warnings are errors there too."""
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-    }
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices)}
     return subprocess.Popen(
         [sys.executable, "-W", "error", str(WORKER), *map(str, arguments)],
         env=environment,

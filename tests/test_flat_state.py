@@ -68,12 +68,16 @@ def test_differences_name_each_leaf():
 
 
 @pytest.mark.parametrize(
-    "leaf, reason",
-    [(3, "int, not a jax.Array"), (np.ones(2), "ndarray"), (jnp.asarray(0.1), "weakly typed")],
+    "make, reason",
+    [
+        (lambda: 3, "int, not a jax.Array"),
+        (lambda: np.ones(2), "ndarray"),
+        (lambda: jnp.asarray(0.1), "weakly typed"),
+    ],
 )
-def test_leaves_that_would_not_come_back_are_refused(leaf, reason):
+def test_leaves_that_would_not_come_back_are_refused(make, reason):
     with pytest.raises(TypeError, match=f"scale/0 in the state is {reason}"):
-        flat_state.check_leaves({"scale": [leaf]})
+        flat_state.check_leaves({"scale": [make()]})
 
 
 def test_two_leaves_of_one_name_are_refused():

@@ -79,7 +79,7 @@ def make_sampler(recipe: Recipe, mesh: Mesh) -> Callable[..., np.ndarray]:
     return sample
 
 
-def fixed_latents(recipe: Recipe, batch: Batch, seed: int) -> PyTree:
+def fixed_latents(recipe: Recipe, batch: Mapping[str, np.ndarray], seed: int) -> PyTree:
     """Latents of a batch of conditions, the same for the same seed."""
     assert recipe.latents is not None
     return jax.jit(recipe.latents)(sample_key(seed), jax.tree.map(jnp.asarray, batch))

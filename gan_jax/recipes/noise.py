@@ -100,7 +100,7 @@ def noise_recipe(
         z = jnp.zeros((batch_size(batch), latent_size))
         return {"generator": (z, label), "discriminator": (batch["image"], label)}
 
-    def generate(nets: Nets, latents: Array, batch: Batch, truncation: float) -> Array:
+    def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
         images, _ = nets("generator", latents * truncation, label_of(batch))
         return images
 

@@ -23,7 +23,8 @@ def state_at(step):
     return {"w": jnp.full((40, 3), step, jnp.float32), "key": jax.random.key(step)}
 
 
-ABSTRACT = jax.eval_shape(lambda: state_at(0))
+def abstract_state():
+    return jax.eval_shape(lambda: state_at(0))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ class Run:
             asynchronous=True,
             on_event=lambda kind, fields: self.events.append((kind, fields)),
         ) as checkpoints:
-            return checkpoints.restore(ABSTRACT, step=step)
+            return checkpoints.restore(abstract_state(), step=step)
 
     def messages(self):
         return [fields["message"] for _, fields in self.events]
@@ -166,7 +167,7 @@ def test_a_reader_moves_nothing(directory):
     for _ in range(2):
         found = restore(
             directory,
-            ABSTRACT,
+            abstract_state(),
             best=None,
             on_event=lambda kind, fields: events.append(fields),
         )
@@ -193,7 +194,9 @@ def test_a_reader_overtaken_by_retention_looks_again(directory, monkeypatch):
 
     monkeypatch.setattr(manifest, "verify", meanwhile)
     events = []
-    found = restore(directory, ABSTRACT, best=None, on_event=lambda *event: events.append(event))
+    found = restore(
+        directory, abstract_state(), best=None, on_event=lambda *event: events.append(event)
+    )
     assert is_that_of(found, 4) and events == []
 
 

@@ -33,10 +33,10 @@ def draw_ears_of_a_cat(
 
 def _ear(side: Array, v: Array, size: float) -> Array:
     """A triangle with a swung outer edge."""
-    x, y = (side - 0.36) / size, (v + 0.68) / size
-    outer = distance.slope(x, y, 0.14, -0.25, 0.22, 0.25)
-    inner = distance.slope(x, y, -0.2, 0.2, 0.14, -0.25)
-    return (distance.smooth_intersection(jnp.maximum(-outer, -inner), y - 0.25, 0.02) - 0.02) * size
+    x, y = (side - 0.34) / size, (v + 0.65) / size
+    outer = distance.slope(x, y, 0.11, -0.27, 0.15, 0.25)
+    inner = distance.slope(x, y, -0.22, 0.2, 0.11, -0.27)
+    return (distance.smooth_intersection(jnp.maximum(outer, inner), y - 0.25, 0.02) - 0.02) * size
 
 
 def draw_headwear(
@@ -107,11 +107,11 @@ def _hair_clip(u: Array, v: Array) -> tuple[Array, Array]:
 
 def _beret(u: Array, v: Array) -> tuple[Array, Array]:
     """A soft disc drawn down on one side, its band and stalk."""
-    x, y = u + 0.06, v + 0.60 + 0.16 * u
-    disc = distance.ellipse(x + 0.02, y + 0.06, 0.60, 0.235)
+    x, y = u + 0.04, v + 0.52 + 0.16 * u
+    disc = distance.ellipse(x + 0.02, y + 0.08, 0.62, 0.29)
     under = distance.ellipse(x, y - 0.34, 0.72, 0.34)
     disc = distance.smooth_intersection(disc, -under, 0.06)
-    stalk = distance.segment(x, y, 0.0, -0.26, 0.02, -0.34, 0.024)
+    stalk = distance.segment(x, y, 0.0, -0.34, 0.02, -0.405, 0.024)
     rim = distance.ellipse(x, y - 0.34, 0.74, 0.395)
     return jnp.minimum(disc, stalk), rim
 

@@ -33,7 +33,7 @@ TEMPLATES: dict[str, dict[str, float]] = {
         "browInnerUp": 0.9, "jawOpen": 0.75, "mouthFunnel": 0.85,
     },
     "scared": {
-        **_both(eyeWide=0.75, mouthStretch=0.8, mouthFrown=0.55),
+        **_both(eyeWide=0.9, mouthStretch=0.8, mouthFrown=0.6),
         "browInnerUp": 1.0, "jawOpen": 0.42, "gloom": 1.0,
     },
     "disgusted": {

@@ -46,8 +46,8 @@ def eyes(parameters: Parameters, pose: Pose) -> Eyes:
 
     sign = jnp.array(SIGN)
     blink, squint, wide = both("eyeBlink"), both("eyeSquint"), both("eyeWide")
-    half_width = 0.142 * (1 + 0.12 * parameters["eyeWidth"]) * jnp.ones(2)
-    height = 0.152 * (1 + 0.17 * parameters["eyeHeight"])
+    half_width = 0.15 * (1 + 0.12 * parameters["eyeWidth"]) * jnp.ones(2)
+    height = 0.165 * (1 + 0.17 * parameters["eyeHeight"])
     open_upper = height * (1 + 0.22 * wide - 0.1 * squint)
     open_lower = 0.62 * height * (1 - 0.62 * squint + 0.08 * wide)
     closed = 0.24 * height - 0.62 * height * squint  # a squinting eye closes into a smile

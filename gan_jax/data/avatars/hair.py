@@ -33,24 +33,31 @@ def lock(x: Array, y: Array, row: Array) -> tuple[Array, Array, Array]:
     dx, dy = tip_x - root_x, tip_y - root_y
     length = jnp.sqrt(dx * dx + dy * dy)
     px, py = x - root_x, y - root_y
-    t = (px * dx + py * dy) / (length * length)
+    along = (px * dx + py * dy) / (length * length)
+    across = (px * dy - py * dx) / length - bend * along * (along - 1)
+    t = jnp.maximum(along, -5 * along)  # the root ends in a point too, a fifth as long
     s = t * t
-    across = (px * dy - py * dx) / length - bend * (s - t)
     s4 = s * s
     taper = s + (s4 * s4 - s) * blunt
-    steep = jax.lax.rsqrt(1 + (2 * (width + jnp.abs(bend)) / length * jnp.clip(t, 0, 1)) ** 2)
-    d = jnp.maximum((jnp.abs(across) - width * (1 - taper)) * steep, -t * length)
-    return d, t, across / width
+    steep = jax.lax.rsqrt(1 + (2 * (width + jnp.abs(bend)) / length * jnp.minimum(t, 1)) ** 2)
+    d = (jnp.abs(across) - width * (1 - taper)) * steep
+    return d, along, across / width
 
 
-def paint_locks(x: Array, y: Array, rows: Array, base: Array, pixel, style: Style) -> Strands:
-    """Paints the locks one over another on top of `base` (a distance)."""
+def paint_locks(
+    x: Array, y: Array, rows: Array, base: Array, pixel, style: Style, bound: Array | float = -9.0
+) -> Strands:
+    """Paints the locks one over another on top of `base` (a distance).
+
+    Locks that hang down stay inside `bound` (a distance); those that stand up may leave it.
+    """
     strands = Strands(base, jnp.zeros_like(base), jnp.zeros_like(base))
     half_line = 0.005 + 0.35 * style.outline
     for row in rows:
         d, t, across = lock(x, y, row)
+        d = jnp.maximum(d, bound - jnp.where(row[3] < row[1], 9.0, 0.0))
         inside = fill(d, pixel)
-        free = jnp.clip(2.2 * t - 0.35, 0, 1)  # lines run out towards the root
+        free = jnp.clip(2.0 * t - 0.6, 0, 1)  # lines run out towards the root
         edge = band(d + half_line, half_line, pixel) * free
         side = fill((0.25 - across) * row[4], pixel, style.softness) * jnp.clip(1.7 * t - 0.1, 0, 1)
         strands = Strands(
@@ -70,12 +77,13 @@ def front_strands(
 ) -> Strands:
     """The cap above the hair line, and the fringe and side locks."""
     u, v = to_local(frame(pose, 0.0, 0.0, 0.02), x, y)
-    cap = distance.ellipse(u, v + 0.13, *_cap_radii(parameters))
+    skull = distance.ellipse(u, v + 0.13, *_cap_radii(parameters))
     u, v = to_local(frame(pose, 0.0, 0.0, 0.12, lean=-0.1), x, y)
     line_y = -0.40 + 0.85 * u * u
-    cap = jnp.maximum(cap, (v - line_y) * jax.lax.rsqrt(1 + (1.7 * u) ** 2))
+    cap = jnp.maximum(skull, (v - line_y) * jax.lax.rsqrt(1 + (1.7 * u) ** 2))
     rows = choose(FRONT, parameters["hairFront"])
-    return paint_locks(u, v, rows, cap, pixel, style)
+    bound = skull - 0.012 - 0.45 * jnp.maximum(v + 0.4, 0)
+    return paint_locks(u, v, rows, cap, pixel, style, bound)
 
 
 def _cap_radii(parameters: Parameters) -> tuple[Array, Array]:
@@ -92,10 +100,11 @@ def back_strands(
     top, bottom, end, mirrored, wave, bun_x, bun_y, bun_radius = choose(
         BACK_MASS, parameters["hairBack"]
     )
+    radius_x, radius_y = _cap_radii(parameters)
+    u, v = to_local(frame(pose, 0.0, 0.0, 0.0), x, y)
+    cap = distance.ellipse(u, v + 0.13, radius_x + 0.005, radius_y - 0.01)
     u, v = to_local(frame(pose, 0.0, 0.0, -0.1), x, y)
     wave_shift = jnp.sin(13.0 * v + 3.0 * u) * wave * jnp.clip(2.0 * v + 0.5, 0, 1)
-    radius_x, radius_y = _cap_radii(parameters)
-    cap = distance.ellipse(u, v + 0.13, radius_x + 0.01, radius_y)
     side = jnp.abs(u)
     bun = distance.circle(side - bun_x, v - bun_y, bun_radius)
     side = jnp.where(mirrored > 0.5, side, u) + wave_shift

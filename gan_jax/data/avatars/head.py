@@ -32,7 +32,7 @@ def head(parameters: Parameters, pose: Pose) -> Head:
         frame=frame(pose, 0.0, 0.0, 0.05, lean=0.16),
         half_width=half_width,
         chin=0.52 + 0.035 * parameters["chinLength"] + 0.03 * parameters["jawOpen"],
-        jaw=half_width - 0.015 + 0.03 * parameters["jawWidth"],
+        jaw=half_width - 0.05 + 0.03 * parameters["jawWidth"],
         puff=parameters["cheekPuff"],
     )
 
@@ -41,8 +41,8 @@ def outline(head: Head, u: Array, v: Array) -> Array:
     """Signed distance to the face, local coordinates: a skull cut by two slanting jaws."""
     side = jnp.abs(u)
     skull = distance.ellipse(u, v + 0.1, head.half_width, 0.56 + jnp.where(v > -0.1, 0.12, 0.0))
-    jaw = distance.slope(side, v, head.jaw, 0.17, 0.075, head.chin)
-    face = distance.smooth_intersection(skull, jaw, 0.12)
+    jaw = distance.slope(side, v, head.jaw, 0.28, 0.1, head.chin + 0.03)
+    face = distance.smooth_intersection(skull, jaw, 0.2)
     cheek = distance.ellipse(side - 0.32, v - 0.26, 0.17, 0.15)
     return jnp.where(
         head.puff > 0.01,

@@ -39,17 +39,17 @@ def mouth(parameters: Parameters, pose: Pose) -> Mouth:
     tongue = parameters["tongueOut"]
 
     def lift(side: str) -> Array:
-        return 0.062 * parameters["mouthSmile" + side] - 0.058 * parameters["mouthFrown" + side]
+        return 0.022 + 0.054 * parameters["mouthSmile" + side] - 0.08 * parameters["mouthFrown" + side]
 
     def upper(side: str) -> Array:
         raised = 0.055 * parameters["mouthUpperUp" + side]
-        return 0.006 + raised + jaw * (0.02 + 0.06 * funnel - 0.03 * smile)
+        return 0.003 + raised + jaw * (0.02 + 0.06 * funnel - 0.03 * smile)
 
     return Mouth(
         frame=frame(
             pose, 0.0, 0.352 + 0.018 * parameters["mouthLevel"] - 0.012 * smile, 0.18, curvature=0.0
         ),
-        half_width=0.1
+        half_width=0.108
         * (1 + 0.14 * parameters["mouthWidth"])
         * (1 + 0.5 * smile + 0.4 * stretch)
         * (1 - 0.55 * pucker)
@@ -58,7 +58,7 @@ def mouth(parameters: Parameters, pose: Pose) -> Mouth:
         lift_left=lift("Left"),
         upper_right=upper("Right") + 0.02 * pucker,
         upper_left=upper("Left") + 0.02 * pucker,
-        drop=0.006 + 0.185 * jaw * (1 - 0.35 * stretch) + 0.024 * pucker,
+        drop=0.003 + 0.2 * jaw * (1 - 0.35 * stretch) + 0.024 * pucker,
         round=jnp.clip(0.3 * jaw + 0.8 * funnel + 0.7 * pucker + 0.5 * stretch * jaw, 0, 1),
         tongue=tongue,
     )
@@ -98,8 +98,8 @@ def draw_mouth(
     lift = jnp.where(t > 0, mouth.lift_left, mouth.lift_right)
     steep = jax.lax.rsqrt(1 + (2 * lift * t / mouth.half_width) ** 2)
     gape = jnp.clip(fill((v - bottom) * steep, pixel) - fill((v - top) * steep, pixel), 0, 1) * ends
-    width = 0.0115 + 0.004 * style.outline_ink
-    caps = fill(jnp.abs(u) - mouth.half_width - width, pixel)
+    width = 0.0125 + 0.004 * style.outline_ink
+    caps = fill(jnp.abs(u) - mouth.half_width - width * (1 - mouth.round), pixel)
     lips = jnp.maximum(
         band((v - top) * steep, width, pixel), band((v - bottom) * steep, 0.8 * width, pixel)
     )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.data.avatars import accessories, body, brows, eyes, hair, head, mouth
-from gan_jax.data.avatars.layers import PARTS, Layer, composite, part_masks
+from gan_jax.data.avatars.layers import Layer, composite, part_masks
 from gan_jax.data.avatars.palette import palette
 from gan_jax.data.avatars.parameters import named
 from gan_jax.data.avatars.pose import picture_to_head, pose

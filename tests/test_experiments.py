@@ -1,0 +1,74 @@
+"""Every experiment file: traced at full size without data, and run for real at smoke size."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax.experiment import load_experiment
+from gan_jax.program import build, step_of
+from tests.conftest import EXPERIMENTS
+
+NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))
+KINDS = ("digits_mlp", "avatars_dcgan")
+"""One experiment of each kind of recipe, run in the default tests."""
+
+
+def shapes(tree):
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+
+@pytest.mark.subset
+@pytest.mark.parametrize("argument", ["", ":smoke"])
+@pytest.mark.parametrize("name", NAMES)
+def test_trace(name, argument):
+    """At full size: init and step agree on the state, and the metrics are float32 scalars."""
+    overrides = [("mesh.devices", "1")]
+    experiment = load_experiment(f"{EXPERIMENTS / name}.py{argument}", overrides)
+    program = build(experiment)
+    step = step_of(experiment, program.recipe, program.optimizers)
+    rounds = program.recipe.batches_per_round
+    batches = {
+        key: jax.ShapeDtypeStruct((rounds, *leaf.shape), leaf.dtype)
+        for key, leaf in experiment.batch_spec().items()
+    }
+    after, metrics = jax.eval_shape(step, program.abstract_state, program.frozen, batches)
+    assert jax.tree.structure(after) == jax.tree.structure(program.abstract_state)
+    assert shapes(after) == shapes(program.abstract_state)
+    assert all((leaf.shape, leaf.dtype) == ((), jnp.float32) for leaf in metrics.values())
+    names = {f"{phase.name}/loss" for phase in program.recipe.phases}
+    assert names <= metrics.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_header_and_smoke_setting(name):
+    """It opens with its command, and smoke is a batch of at most 16 with two checkpoints."""
+    path = EXPERIMENTS / f"{name}.py"
+    assert f"gan-jax train experiments/{name}.py" in path.read_text().partition('"""\n\nfrom')[0]
+    config = load_experiment(f"{path}:smoke").config
+    assert config.batch_size <= 16
+    total, every = (int(config[key].split()[0]) for key in ("total", "checkpoint_every"))
+    assert total >= 2 * every and not config.data.name.startswith("tfds:")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in KINDS else pytest.mark.slow) for n in NAMES]
+)
+def test_smoke_run(name, gan_jax, tmp_path):
+    workdir = tmp_path / "run"
+    result = gan_jax(
+        "train", f"{EXPERIMENTS / name}.py:smoke", f"--workdir={workdir}", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    total = int(load_experiment(f"{EXPERIMENTS / name}.py:smoke").config.total.split()[0])
+    assert (workdir / "checkpoints" / str(total) / "manifest.json").is_file()
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == total and rows[-1]["skipped"] == 0
+    for picture in ("reals.png", "samples/0000000.png", f"samples/{total:07d}_raw.png"):
+        assert (workdir / picture).is_file()
+    for form in ("grid.png", "walk.gif", "single"):
+        arguments = ("--count=5", "--frames=3", f"--out={tmp_path / form}")
+        result = gan_jax("sample", workdir, *arguments)
+        assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "single").glob("*.png"))) == 5
