@@ -296,8 +296,10 @@ def _choose(
             if best is None:
                 raise UsageError("no metric ranks the checkpoints of this run: name a step")
             found = search.best(best)
-        else:
+        elif str(step).isdecimal():
             found = search.step(int(step))
+        else:
+            raise UsageError(f"step={step}: must be a number, latest, finite or best")
         if found is not None or not search.overtaken:
             return None if found is None else found.step
 

@@ -27,16 +27,24 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 def steps(directory: Path, on_event: OnEvent | None = None) -> list[int]:
     """The committed steps, newest first. Whatever else is there is ignored, with an event each."""
     found = []
-    for path in sorted(directory.iterdir()) if directory.is_dir() else []:
-        if path.name in (STAGING, QUARANTINE):
-            continue
-        reason = _why_not_a_checkpoint(path)
+    for path, reason in _entries(directory):
         if reason is None:
             found.append(int(path.name))
         elif on_event is not None:
             message = f"{path} is ignored: {reason}"
             on_event("checkpoint_ignored", {"name": path.name, "message": message})
     return sorted(found, reverse=True)
+
+
+def _entries(directory: Path) -> list[tuple[Path, str | None]]:
+    """What is there besides our own two directories, each with why it is not a checkpoint."""
+    if not directory.is_dir():
+        return []
+    try:
+        paths = [p for p in sorted(directory.iterdir()) if p.name not in (STAGING, QUARANTINE)]
+        return [(path, _why_not_a_checkpoint(path)) for path in paths]
+    except OSError as error:
+        raise StorageError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _why_not_a_checkpoint(path: Path) -> str | None:

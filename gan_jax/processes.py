@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from gan_jax.errors import StorageError, UserError
+from gan_jax.errors import StorageError
 
 
 def largest(value: int) -> int:
@@ -30,8 +30,7 @@ def everywhere(true: bool) -> bool:
 def on_process_0(action: Callable[[], int | None]) -> int | None:
     """The result of `action`, a number that is not negative, which process 0 alone runs.
 
-    Raises:
-        UserError: process 0 raised it; the other processes raise a StorageError.
+    What it raises ends all processes: the others raise a StorageError.
     """
     if jax.process_count() == 1:
         return action()
@@ -41,9 +40,9 @@ def on_process_0(action: Callable[[], int | None]) -> int | None:
         try:
             value = action()
             result = nothing if value is None else value
-        except UserError as raised:
+        except Exception as raised:
             result, error = failed, raised
     result = int(multihost_utils.broadcast_one_to_all(np.int32(result)))
     if result == failed:
-        raise error or StorageError("process 0 could not use the storage: see its message")
+        raise error or StorageError("process 0 failed: see its message")
     return None if result == nothing else result

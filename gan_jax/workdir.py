@@ -98,7 +98,12 @@ class RunLock:
         self._file = _locked(workdir / LOCK)
         self.taken_over_from = _read_holder(self._file)
         started = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        self._write(json.dumps(vars(Holder(socket.gethostname(), os.getpid(), started))) + "\n")
+        holder = Holder(socket.gethostname(), os.getpid(), started)
+        try:
+            self._write(json.dumps(vars(holder)) + "\n")
+        except OSError as error:
+            self._file.close()
+            raise StorageError(f"{workdir} cannot be written: {error.strerror}") from error
 
     def _write(self, content: str) -> None:
         self._file.truncate(0)
@@ -174,10 +179,19 @@ def set_aside(workdir: Path, step: int) -> None:
     `samples/STEP…` of later steps to `samples/orphaned/`. The rows that stay keep their bytes. A
     run that starts anew although there are records passes -1. Safe to be killed in: the same call
     completes it.
+
+    Raises:
+        StorageError: a record cannot be read or replaced.
     """
-    for name in ROWS:
-        _split_rows(workdir / name, step)
-    samples = workdir / SAMPLES
+    try:
+        for name in ROWS:
+            _split_rows(workdir / name, step)
+        _move_pictures(workdir / SAMPLES, step)
+    except OSError as error:
+        raise StorageError(f"{error.filename or workdir}: {error.strerror}") from error
+
+
+def _move_pictures(samples: Path, step: int) -> None:
     for picture in sorted(samples.iterdir()) if samples.is_dir() else []:
         number = re.match(r"\d+", picture.name)
         if number is not None and int(number[0]) > step and picture.is_file():

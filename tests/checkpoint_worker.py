@@ -5,7 +5,10 @@ save DIRECTORY STEP | restore DIRECTORY | pair DIRECTORY STEP PORT INDEX
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -14,6 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.errors import StorageError
 from gan_jax.retention import Retention
 from gan_jax.signals import StopFlag
 
@@ -78,7 +82,8 @@ def restore(directory):
 
 
 def pair(directory, step, port, index):
-    """Two processes: both save two steps, one of which is then damaged, and both restore."""
+    """Two processes: both save two steps, one of which is then damaged, and both restore. Then
+    one of them is told to stop, and one cannot write its part."""
     jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=index)
     save(directory, step)
     save(directory, step + 1)
@@ -86,11 +91,35 @@ def pair(directory, step, port, index):
         for path in Path(directory, str(step + 1), "state").glob("_METADATA"):
             path.write_bytes(b"")
     restore(directory)
-    stop = StopFlag(agree_every=2)
-    stop.requested = 15 if index == 1 else None
-    answers = [stop.agreed(number) for number in range(1, 4)]
-    assert answers == [None, 15, None], answers
+    stop_together(index)
+    lose_together(directory, step + 2, index)
+
+
+def stop_together(index):
+    with StopFlag(agree_every=2) as stop:
+        if index == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while stop.requested is None:
+                time.sleep(0.01)
+        answers = [stop.agreed(number) for number in range(1, 4)]
+    assert answers == [None, signal.SIGTERM, None], answers
     print(f"stop agreed: {answers[1]}", flush=True)
+
+
+def lose_together(directory, step, index):
+    def no_space(header, staged):
+        checkpoints._orbax.wait_until_finished()
+        raise OSError(28, "No space left on device")
+
+    with open_checkpoints(directory) as checkpoints:
+        if index == 1:
+            checkpoints._certify = no_space
+        checkpoints.save(step, made(step), finite=True, metrics={}, information={})
+        try:
+            checkpoints.finish()
+        except StorageError:
+            assert checkpoints.saved_step is None
+            print(f"checkpoint {step} lost by both", flush=True)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,8 @@ def test_best_finite_and_numbered(open_checkpoints):
         assert bits(restored.state) == bits(state_at(expected))
     with pytest.raises(UsageError, match="no checkpoint of step 5 in .*; there are: 1, 2, 3, 4"):
         checkpoints.restore(abstract, step=5)
+    with pytest.raises(UsageError, match="step=newest: must be a number, latest"):
+        checkpoints.restore(abstract, step="newest")
     with pytest.raises(UsageError, match="no metric"):
         restore(checkpoints._directory, abstract, step="best", best=None, on_event=print)
 
@@ -269,9 +271,16 @@ def test_two_processes_save_and_restore_together(tmp_path):
     """Also: a damaged newest step is passed over by both, and one process reads the result."""
     port = free_port()
     pair = [worker("pair", tmp_path, 5, port, index, devices=2) for index in (0, 1)]
-    outputs = [succeeded(process) for process in pair]
+    try:
+        outputs = [succeeded(process) for process in pair]
+    finally:
+        for process in pair:
+            process.kill()
+            process.communicate()
     assert [line for line in outputs[0] if "damaged" in line] == ["checkpoint_damaged 6"]
     for lines in outputs:
         assert "saved 5 from 4" in lines and "restored 5 on 4" in lines
         assert "stop agreed: 15" in lines
-    assert succeeded(worker("restore", tmp_path, devices=1)) == ["restored 5 on 1"]
+        assert lines[-1] == "checkpoint 7 lost by both"
+    # What one process disowned was whole all the same: process 0 had verified and committed it.
+    assert succeeded(worker("restore", tmp_path, devices=1)) == ["restored 7 on 1"]

@@ -13,8 +13,9 @@ import pytest
 WORKER = Path(__file__).with_name("save_forever.py")
 
 
-def run_and_kill(directory, seconds):
-    """What the worker printed up to its restore, and in the `seconds` after it."""
+def run_and_kill(directory, until, seconds):
+    """What the worker printed up to the first line that starts with `until`, and in the `seconds`
+    after it."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", str(WORKER), str(directory)],
         stdout=subprocess.PIPE,
@@ -23,7 +24,7 @@ def run_and_kill(directory, seconds):
     )
     assert process.stdout is not None
     lines = []
-    while not (lines and lines[-1].startswith("restored")):
+    while not (lines and lines[-1].startswith(until)):
         lines.append(process.stdout.readline())
         assert lines[-1], process.communicate()[1]
     time.sleep(seconds)
@@ -41,8 +42,9 @@ def steps(lines, what):
 def test_killed_at_random_moments(tmp_path, kills):
     moments = random.Random(0)
     newest = -1
-    for _ in range(kills):
-        lines = run_and_kill(tmp_path / "checkpoints", moments.uniform(0, 1))
+    for kill in range(kills):
+        until = ("restored", "committed")[kill % 2]
+        lines = run_and_kill(tmp_path / "checkpoints", until, moments.uniform(0, 1))
         [restored] = steps(lines, "restored")
         assert restored >= newest, f"{newest} was committed, and {restored} was found"
         assert not [line for line in lines if "damaged" in line]
@@ -55,4 +57,4 @@ def test_killed_in_the_very_first_save_starts_anew(tmp_path):
     directory = tmp_path / "checkpoints"
     moments = (0.0, 0.01, 0.03)
     for moment in moments:
-        assert len(steps(run_and_kill(directory, moment), "restored")) == 1
+        assert len(steps(run_and_kill(directory, "restored", moment), "restored")) == 1

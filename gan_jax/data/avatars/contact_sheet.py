@@ -8,7 +8,6 @@ from jax import Array
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.data.avatars.expressions import EXPRESSIONS, express
-from gan_jax.data.avatars.generation import render_chunks
 from gan_jax.data.avatars.parameters import (
     EYEWEAR,
     FACTOR_NAMES,
@@ -20,6 +19,7 @@ from gan_jax.data.avatars.parameters import (
     STYLES,
     replace,
 )
+from gan_jax.data.avatars.renderer import render_batch
 from gan_jax.data.avatars.sampling import sample_split
 
 COLUMNS = 8
@@ -35,8 +35,7 @@ def contact_sheet(size: int = 128, seed: int = 0, random_rows: int = 2) -> np.nd
     `size` is the side of a tile in pixels, `seed` picks the random avatars.
     """
     tiles = [*_random(seed, COLUMNS * random_rows), *_systematic()]
-    vectors = np.stack([np.asarray(vector) for _, vector in tiles])
-    pictures = np.concatenate(list(render_chunks(vectors, size)))
+    pictures = np.asarray(render_batch(jnp.stack([vector for _, vector in tiles]), size))
     gap, strip = size // 16, max(size // 7, 12)
     rows = len(tiles) // COLUMNS
     extent = COLUMNS * (size + gap) + gap, rows * (size + strip + gap) + gap
@@ -51,7 +50,7 @@ def contact_sheet(size: int = 128, seed: int = 0, random_rows: int = 2) -> np.nd
 
 
 def _random(seed: int, count: int) -> list[Tile]:
-    sample = sample_split(seed, "train", count)
+    sample = sample_split(seed, 0, count)
     return [
         (EXPRESSIONS[int(expression)], vector)
         for vector, expression in zip(sample.parameters, sample.expression, strict=True)

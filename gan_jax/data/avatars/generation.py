@@ -2,67 +2,73 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from PIL import Image
 
-from gan_jax.data.avatars.landmarks import landmarks_batch
+from gan_jax.data.avatars.landmarks import landmarks
 from gan_jax.data.avatars.parameters import factors
-from gan_jax.data.avatars.renderer import render_batch
-from gan_jax.data.avatars.sampling import sample_split
+from gan_jax.data.avatars.renderer import render, to_uint8
+from gan_jax.data.avatars.sampling import SPLITS, sample_avatar
 
 SEED = 2024
-CHUNK = 125  # pictures drawn in one call
-THREADS = 2
+CHUNK = 125  # avatars drawn in one call
+THREADS = 2  # one call keeps one core busy
 
 
 class Avatar(NamedTuple):
-    """One example: `[H, W, 4]` uint8, `[L, 2]`, `[P]`, class, intensity, style, `[F]` int32."""
+    """One example, or `[B, ...]` of them: `image` is `[H, W, 4]` uint8, or a PNG file's bytes."""
 
-    image: np.ndarray
-    landmarks: np.ndarray
-    parameters: np.ndarray
-    expression: int
-    intensity: float
-    style: int
-    identity: np.ndarray
+    image: Array | bytes
+    landmarks: Array  # [L, 2]
+    parameters: Array  # [P]
+    expression: Array
+    intensity: Array
+    style: Array
+    identity: Array  # [F] int32
 
 
-def render_chunks(vectors: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """`[N, P]` -> pictures `[n, H, W, 4]` uint8 in order, some at a time.
+@partial(jax.jit, static_argnums=(3, 4))
+def draw_avatars(seed: int, split: int, start: int, count: int, size: int) -> Avatar:
+    """Avatars start .. start + count - 1 of a split (by its number), stacked."""
 
-    Two threads draw, as one call keeps one core busy; at most a few chunks are held.
-    """
-    size_of_chunk = min(CHUNK, len(vectors))
-    starts = range(0, len(vectors), size_of_chunk)
-    spare = np.repeat(vectors[-1:], -len(vectors) % size_of_chunk, axis=0)
-    padded = np.concatenate([vectors, spare])  # one shape, one compilation
+    def draw(index: Array) -> Avatar:
+        sample = sample_avatar(seed, split, index)
+        vector = sample.parameters
+        return Avatar(
+            to_uint8(render(vector, size)), landmarks(vector), *sample, identity=factors(vector)
+        )
 
-    def draw(start: int) -> np.ndarray:
-        return np.asarray(render_batch(jnp.asarray(padded[start : start + size_of_chunk]), size))
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        first = draw(0)
-        ahead = [pool.submit(draw, start) for start in starts[1 : 1 + 2 * THREADS]]
-        yield first[: len(vectors)]
-        for number, start in enumerate(starts[1:], 1):
-            chunk = ahead.pop(0).result()
-            if number + 2 * THREADS < len(starts):
-                ahead.append(pool.submit(draw, starts[number + 2 * THREADS]))
-            yield chunk[: len(vectors) - start]
+    return jax.lax.map(draw, start + jnp.arange(count))
 
 
 def avatars(split: str, count: int, size: int) -> Iterator[Avatar]:
-    """The first `count` avatars of a split; the i-th does not depend on `count`."""
-    sample = sample_split(SEED, split, count)
-    points, identity = landmarks_batch(sample.parameters), factors(sample.parameters)
-    rows = [np.asarray(value) for value in (points, *sample, identity)]
-    pictures = (picture for chunk in render_chunks(rows[1], size) for picture in chunk)
-    for picture, *row in zip(pictures, *rows, strict=True):
-        point, vector, expression, intensity, style, factor = row
-        yield Avatar(
-            picture, point, vector, int(expression), float(intensity), int(style), factor
-        )
+    """The first `count` avatars of a split with PNG images; the i-th does not depend on `count`."""
+    chunk = min(CHUNK, count)
+
+    def draw(start: int) -> list[Avatar]:
+        drawn = draw_avatars(SEED, SPLITS.index(split), start, chunk, size)
+        rows = zip(*(np.asarray(value) for value in drawn), strict=True)
+        return [Avatar(png(image), *rest) for image, *rest in rows][: count - start]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        first = [draw(0)]  # compiles, once
+        rest = pool.map(draw, range(chunk, count, chunk))
+        for drawn in chain(first, rest):
+            yield from drawn
+
+
+def png(image: np.ndarray) -> bytes:
+    """`[H, W, 4]` uint8 as a file's bytes."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="png", compress_level=3)
+    return file.getvalue()

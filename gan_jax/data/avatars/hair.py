@@ -51,21 +51,24 @@ def paint_locks(
 
     Locks that hang down stay inside `bound` (a distance); those that stand up may leave it.
     """
-    strands = Strands(base, jnp.zeros_like(base), jnp.zeros_like(base))
     half_line = 0.005 + 0.35 * style.outline
-    for row in rows:
+
+    def paint(strands: Strands, row: Array) -> tuple[Strands, None]:
         d, t, across = lock(x, y, row)
         d = jnp.maximum(d, bound - jnp.where(row[3] < row[1], 9.0, 0.0))
         inside = fill(d, pixel)
         free = jnp.clip(2.0 * t - 0.6, 0, 1)  # lines run out towards the root
         edge = band(d + half_line, half_line, pixel) * free
         side = fill((0.25 - across) * row[4], pixel, style.softness) * jnp.clip(1.7 * t - 0.1, 0, 1)
-        strands = Strands(
+        painted = Strands(
             jnp.minimum(strands.distance, d),
             jnp.maximum(strands.line * (1 - inside), edge),
             strands.shade + inside * (side - strands.shade),
         )
-    return strands
+        return painted, None
+
+    blank = jnp.zeros_like(base)
+    return jax.lax.scan(paint, Strands(base, blank, blank), rows)[0]
 
 
 def choose(table, index: Array) -> Array:

@@ -51,9 +51,6 @@ def landmarks(vector: Array) -> Array:
     return (jnp.stack(head_to_picture(turn, x, y), axis=-1) + 1) / 2
 
 
-landmarks_batch = jax.jit(jax.vmap(landmarks))
-
-
 def _point(xy: tuple[Array, Array]) -> Array:
     return jnp.stack(xy)[None]
 

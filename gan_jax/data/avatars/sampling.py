@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from gan_jax.data.avatars.expressions import EXPRESSIONS, MIRROR, express
-from gan_jax.data.avatars.parameters import HIGH, INDEX, LOW, NAMES, PARAMETERS, STYLES, group
+from gan_jax.data.avatars.parameters import HIGH, INDEX, LOW, NAMES, PARAMETERS, group
 
 SPLITS = ("train", "test")
 WEIGHTS = {"headwear": (6, 2, 2, 2, 2, 2, 2), "eyewear": (6, 2, 1)}  # other choices are even
@@ -67,15 +67,13 @@ def _posed(vector: Array, key: Array) -> Array:
     return vector.at[indices].set(jnp.clip(angles, LOW[indices], HIGH[indices]))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _sample_split(seed: int, split: str, indices: Array) -> Sample:
-    key = jax.random.fold_in(jax.random.key(seed), SPLITS.index(split))
-    return jax.vmap(lambda index: sample_parameters(jax.random.fold_in(key, index)))(indices)
+def sample_avatar(seed: int | Array, split: int | Array, index: int | Array) -> Sample:
+    """The avatar of that index in the split of that number."""
+    key = jax.random.fold_in(jax.random.key(seed), split)
+    return sample_parameters(jax.random.fold_in(key, index))
 
 
-def sample_split(seed: int, split: str, count: int) -> Sample:
-    """The first `count` avatars of a split, stacked."""
-    return _sample_split(seed, split, jnp.arange(count))
-
-
-__all__ = ["SPLITS", "STYLES", "Sample", "sample_parameters", "sample_split"]
+@partial(jax.jit, static_argnums=2)
+def sample_split(seed: int, split: int, count: int) -> Sample:
+    """The first `count` avatars of a split (by its number in `SPLITS`), stacked."""
+    return jax.vmap(lambda index: sample_avatar(seed, split, index))(jnp.arange(count))

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from gan_jax.data.avatars.expressions import EXPRESSIONS
-from gan_jax.data.avatars.generation import SEED, Avatar, avatars
+from gan_jax.data.avatars.generation import SEED, avatars
 from gan_jax.data.avatars.landmarks import LANDMARKS
 from gan_jax.data.avatars.layers import PARTS
 from gan_jax.data.avatars.parameters import FACTOR_NAMES, FACTORS, NAMES, STYLES
@@ -85,12 +84,6 @@ class Avatars(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict]]:
         for index, avatar in enumerate(avatars(split, count, self.builder_config.size)):
-            yield index, _example(avatar)
+            yield index, {**avatar._asdict(), "image": io.BytesIO(avatar.image)}
             if self.on_example is not None:
                 self.on_example()
-
-
-def _example(avatar: Avatar) -> dict:
-    png = io.BytesIO()
-    Image.fromarray(avatar.image).save(png, format="png", compress_level=3)
-    return {**avatar._asdict(), "image": io.BytesIO(png.getvalue())}
