@@ -22,7 +22,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from gan_jax import checkpoint_directory, flat_state, manifest, orbax_noise, processes
-from gan_jax.checkpoint_directory import OnEvent, Search
+from gan_jax.checkpoint_directory import OnEvent
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.manifest import Damaged, Manifest
 from gan_jax.retention import Best, Retention
@@ -272,7 +272,9 @@ def restore(
     directory = directory.absolute()
     while True:
         chosen = processes.on_process_0(
-            lambda: _choose(directory, step, best, on_event, quarantine)
+            lambda: checkpoint_directory.choose(
+                directory, step, best=best, quarantine=quarantine, on_event=on_event
+            )
         )
         if chosen is None:
             return None
@@ -283,25 +285,6 @@ def restore(
             # Gone: the retention of the run that trains here overtook a reader. Look again.
             if path.exists():
                 raise
-
-
-def _choose(
-    directory: Path, step: int | str, best: Best | None, on_event: OnEvent, quarantine: bool
-) -> int | None:
-    while True:
-        search = Search(directory, quarantine=quarantine, on_event=on_event)
-        if step in ("latest", "finite"):
-            found = search.newest(finite=step == "finite")
-        elif step == "best":
-            if best is None:
-                raise UsageError("no metric ranks the checkpoints of this run: name a step")
-            found = search.best(best)
-        elif str(step).isdecimal():
-            found = search.step(int(step))
-        else:
-            raise UsageError(f"step={step}: must be a number, latest, finite or best")
-        if found is not None or not search.overtaken:
-            return None if found is None else found.step
 
 
 def _read(path: Path, abstract_state: PyTree) -> Restored:

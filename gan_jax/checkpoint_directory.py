@@ -98,6 +98,34 @@ def readable(directory: Path) -> dict[int, Manifest]:
     return found
 
 
+def choose(
+    directory: Path, step: int | str, *, best: Best | None, quarantine: bool, on_event: OnEvent
+) -> int | None:
+    """The step of the checkpoint to restore, verified; None only where there never was one.
+
+    Args:
+        step: a number, "latest", "finite" (the newest whose state is finite) or "best".
+        best: what "best" means; None where the run ranks nothing.
+
+    Raises:
+        UsageError, StorageError: as of `Search`.
+    """
+    while True:
+        search = Search(directory, quarantine=quarantine, on_event=on_event)
+        if step in ("latest", "finite"):
+            found = search.newest(finite=step == "finite")
+        elif step == "best":
+            if best is None:
+                raise UsageError("no metric ranks the checkpoints of this run: name a step")
+            found = search.best(best)
+        elif str(step).isdecimal():
+            found = search.step(int(step))
+        else:
+            raise UsageError(f"step={step}: must be a number, latest, finite or best")
+        if found is not None or not search.overtaken:
+            return None if found is None else found.step
+
+
 class Search:
     """One look through a directory of checkpoints for one that can be trusted.
 

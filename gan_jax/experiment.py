@@ -59,11 +59,14 @@ class Experiment:
 
     def keys(self) -> dict[str, str]:
         """The names of a batch off the pipeline (`flip` aside), each with its feature."""
-        label = {"label": self.config.data.label} if self.config.num_classes else {}
-        return {"image": "image", **label}
+        names = {name: name for name in self.batch_spec() if name != FLIP}
+        return names | ({"label": self.config.data.label} if "label" in names else {})
 
     def batch_spec(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes and dtypes of one real batch, from the config alone."""
+        """Shapes and dtypes of one real batch, from the config alone; those that the file's
+        `get_batch_spec(config)` gives, where it has a data set of another form."""
+        if hasattr(self.module, "get_batch_spec"):
+            return guarded(self.path, lambda: self.module.get_batch_spec(self.config))
         size, data = self.config.batch_size, self.config.data
         shape = (size, data.size, data.size, data.channels)
         spec = {"image": jax.ShapeDtypeStruct(shape, jnp.uint8)}
@@ -101,6 +104,7 @@ def import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file: an experiment file ends in .py")
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where a dataclass, so every Flax network, looks itself up
     sys.path.insert(0, str(path.parent.absolute()))  # an experiment may import its neighbours
     try:
         guarded(path, lambda: loader.exec_module(module))
@@ -127,6 +131,7 @@ def guarded(path: Path, action: Callable[[], Any]) -> Any:
     except SyntaxError as error:
         raise UsageError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-        where = f"{path}, line {frames[-1].lineno}" if frames else str(path)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f.lineno for f in frames if Path(f.filename).resolve() == path.resolve()]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
         raise UsageError(f"{where}: {type(error).__name__}: {error}") from error

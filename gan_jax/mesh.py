@@ -26,7 +26,8 @@ def make_mesh(count: int) -> Mesh:
     Raises:
         UsageError: there are fewer, or several processes would not all be part of it.
     """
-    devices = jax.devices()
+    # Some TPU slices number the devices of one process apart; rows_of_process needs them together.
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     if count > len(devices) or count < 0:
         kind = devices[0].platform
         raise UsageError(f"mesh.devices={count}, but there are {len(devices)} {kind} devices")

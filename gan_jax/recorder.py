@@ -76,15 +76,17 @@ class Recorder:
         Raises:
             DivergedError: too many were skipped in a row.
         """
+        self._steps_in_lap += count
+        a_tick_passes = (start + count) // self._log_every > start // self._log_every
+        rates = self._rates() if a_tick_passes else {}
         for offset in range(count):
-            self._steps_in_lap += 1
             index = start + offset
             skipped_in_a_row = int(metrics["skipped_in_a_row"][offset])
             if skipped_in_a_row:
                 self._skipped(index, {n: float(m[offset]) for n, m in metrics.items()})
             names = self._due(index, metrics)
             if names:
-                self._write(index, {name: float(metrics[name][offset]) for name in names})
+                self._write(index, {name: float(metrics[name][offset]) for name in names}, rates)
             if skipped_in_a_row >= self._limit:
                 raise DivergedError(
                     f"diverged: {skipped_in_a_row} rounds in a row up to step {index + 1} were not "
@@ -108,18 +110,19 @@ class Recorder:
 
         return [name for name in metrics if is_logged(name)]
 
-    def _write(self, index: int, measured: dict[str, float]) -> None:
+    def _write(self, index: int, measured: dict[str, float], rates: dict[str, float]) -> None:
         step = index + 1
         row: dict[str, Any] = {"images_seen": step * self._images_per_step, **measured}
         row["seconds"] = round(self._stopwatch.seconds, 3)
         if step % self._log_every == 0:
-            row |= self._rates()
+            row |= rates
             self._on_row(step, _summary(row))
         self.last = measured
         for writer in self._writers:
             writer.row(step, row)
 
     def _rates(self) -> dict[str, float]:
+        """Since the last call that logged; its ticks share them, for a call is timed as a whole."""
         trained, waited = self._stopwatch.lap()
         images = self._steps_in_lap * self._images_per_step
         self._steps_in_lap = 0

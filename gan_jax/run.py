@@ -212,6 +212,7 @@ class Run:
     def _recorder(self) -> Recorder:
         def note(step: int, line: str) -> None:
             self.note = line
+            self.checkpoints.poll()
 
         return Recorder(
             writers=self.writers,

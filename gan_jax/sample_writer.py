@@ -59,8 +59,12 @@ class SampleWriter:
         self._sampler = make_sampler(recipe, mesh) if recipe.generate else None
         if self._sampler:
             batch = conditions(count, num_classes, None)
-            inputs = (fixed_latents(recipe, batch, seed), batch, sample_key(seed))
-            self._inputs = jax.device_put(inputs, replicated(mesh))
+
+            def inputs():
+                return fixed_latents(recipe, batch, seed), batch, sample_key(seed)
+
+            # Compiled for the mesh: several processes cannot put arrays on each other's devices.
+            self._inputs = jax.jit(inputs, out_shardings=replicated(mesh))()
 
     def reals(self, rounds: Rounds, count: int) -> None:
         """`reals.png`: the first real pictures as training sees them."""

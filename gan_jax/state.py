@@ -102,7 +102,8 @@ def init(
         key=run_key,
         nets=nets,
         hyper={name: jnp.asarray(value, jnp.float32) for name, value in hyper.items()},
-        extra=jax.tree.map(jnp.asarray, recipe.extra),
+        # With its dtype named a Python number becomes a strongly typed array, as a restored one is.
+        extra=jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), recipe.extra),
         skipped=jnp.copy(zero),
         skipped_in_a_row=jnp.copy(zero),
         rollbacks=jnp.copy(zero),

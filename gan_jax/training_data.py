@@ -35,7 +35,7 @@ def open_rounds(
             f"{config.data.name} has {len(source)} pictures, fewer than batch_size="
             f"{config.batch_size}: lower it, or add pictures"
         )
-    return Rounds(
+    rounds = Rounds(
         source=source,
         keys=experiment.keys(),
         batch_size=config.batch_size,
@@ -45,6 +45,20 @@ def open_rounds(
         flip=config.data.flip,
         num_classes=config.num_classes,
     )
+    check_form(rounds, experiment)
+    return rounds
+
+
+def check_form(rounds: Rounds, experiment: Experiment) -> None:
+    """Raises DataError unless the first round has the shapes and dtypes that are compiled for."""
+    first = rounds.read(0)
+    for name, spec in experiment.batch_spec().items():
+        found = first[name].dtype, first[name].shape[3:]
+        if found != (spec.dtype, spec.shape[1:]):
+            raise DataError(
+                f"{experiment.config.data.name}: {name!r} is {found[0]} {list(found[1])}, but "
+                f"the experiment expects {spec.dtype} {list(spec.shape[1:])}"
+            )
 
 
 def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> Any:

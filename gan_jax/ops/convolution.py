@@ -92,8 +92,7 @@ def _adjoint_geometry(x, kernel, strides, pairs) -> Geometry:
     if min(size) < 1:
         raise ValueError(f"transposed convolution of {x.shape} by {kernel.shape} leaves no pixel")
     inner = tuple(
-        (k - 1 - low, k - 1 - high)
-        for k, (low, high) in zip(kernel.shape[:2], pairs, strict=True)
+        (k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernel.shape[:2], pairs, strict=True)
     )
     return Geometry(size, kernel.shape[:2], strides, inner)
 

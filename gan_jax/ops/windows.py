@@ -96,7 +96,9 @@ def add_taps(geometry: Geometry, patches: Array) -> Array:
     """The adjoint of windows over blocks, `[B, h, w, taps · taps · C]` to `[B, *blocks, C]`."""
     (height, width), (rows, columns) = geometry.output, geometry.blocks
     views = jnp.split(patches, prod(geometry.taps), axis=3)
-    shifts = [(row, column) for row in range(geometry.taps[0]) for column in range(geometry.taps[1])]
+    shifts = [
+        (row, column) for row in range(geometry.taps[0]) for column in range(geometry.taps[1])
+    ]
     placed = (
         pad(view, ((row, rows - height - row), (column, columns - width - column)))
         for view, (row, column) in zip(views, shifts, strict=True)

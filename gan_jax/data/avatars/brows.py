@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.data.avatars.eyes import SIDES, SIGN
-from gan_jax.data.avatars.layers import band, fill
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import Frame, Pose, frame, pick_side, to_head, to_local
 
 Parameters = dict[str, Array]
@@ -55,7 +55,7 @@ def place(brow: Brows, t: Array, v: Array) -> tuple[Array, Array]:
     return to_head(brow.frame, brow.sign * brow.half_width * t, v)
 
 
-def brow_coverage(both: Brows, x: Array, y: Array, pixel) -> tuple[Array, Array]:
+def brow_coverage(both: Brows, x: Array, y: Array, pen: Pen) -> tuple[Array, Array]:
     """`[H, W]` coverage of the (right, left) brow."""
     on_left = x > 0.5 * (both.frame.x[0] + both.frame.x[1])
     brow = pick_side(both, on_left)
@@ -63,6 +63,6 @@ def brow_coverage(both: Brows, x: Array, y: Array, pixel) -> tuple[Array, Array]
     t = u * brow.sign * (1 / brow.half_width)
     thick = brow.thickness * jnp.clip(1 - 0.5 * t, 0.3, 1.25)
     steep = jax.lax.rsqrt(1 + ((brow.slope + 2 * brow.arch * t) / brow.half_width) ** 2)
-    ends = fill((jnp.abs(t) - 1) * brow.half_width - 0.01, pixel)
-    stroke = band((v - curve(brow, t)) * steep, thick, pixel) * ends
+    ends = pen.fill((jnp.abs(t) - 1) * brow.half_width - 0.01)
+    stroke = pen.band((v - curve(brow, t)) * steep, thick) * ends
     return jnp.where(on_left, 0, stroke), jnp.where(on_left, stroke, 0)

@@ -68,15 +68,26 @@ def _character(**values: float) -> Array:
 
 def _systematic() -> list[Tile]:
     """Rows of eight: expressions; styles and poses; fringes; back hair; accessories."""
-    turns = [("yaw -30", -30, 0, 0), ("yaw 30", 30, 0, 0), ("pitch 20", 0, 20, 0), ("roll 20", 0, 0, 20)]
+    turns = [
+        ("yaw -30", -30, 0, 0),
+        ("yaw 30", 30, 0, 0),
+        ("pitch 20", 0, 20, 0),
+        ("roll 20", 0, 0, 20),
+    ]
     return [
         *((name, express(_character(), i)) for i, name in enumerate(EXPRESSIONS)),
         *((name, _character(style=i, hairPalette=6, hairBack=3)) for i, name in enumerate(STYLES)),
         *(
-            (name, _character(headYaw=yaw, headPitch=pitch, headRoll=roll, hairPalette=3, hairBack=5))
+            (
+                name,
+                _character(headYaw=yaw, headPitch=pitch, headRoll=roll, hairPalette=3, hairBack=5),
+            )
             for name, yaw, pitch, roll in turns
         ),
-        *((name, _character(hairFront=i, hairPalette=i, hairBack=2)) for i, name in enumerate(HAIR_FRONT)),
+        *(
+            (name, _character(hairFront=i, hairPalette=i, hairBack=2))
+            for i, name in enumerate(HAIR_FRONT)
+        ),
         *(
             (name, _character(hairBack=i, hairPalette=i + 6, hairFront=6, clothes=2))
             for i, name in enumerate(HAIR_BACK)
@@ -85,7 +96,10 @@ def _systematic() -> list[Tile]:
             (name, _character(headwear=i, hairPalette=8, clothes=i % 4, clothesPalette=i))
             for i, name in enumerate(HEADWEAR[1:], 1)
         ),
-        *((name, _character(eyewear=i, hairPalette=2, clothes=3)) for i, name in enumerate(EYEWEAR[1:], 1)),
+        *(
+            (name, _character(eyewear=i, hairPalette=2, clothes=3))
+            for i, name in enumerate(EYEWEAR[1:], 1)
+        ),
     ]
 
 

@@ -9,9 +9,10 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -41,8 +42,8 @@ def prepare(
     """Draws and writes the set where it is missing; returns its folder.
 
     Safe in two processes at once (the second waits, then finds it done), and all or nothing: an
-    interrupted preparation leaves no half set behind. `progress(done, total)` is called for every example.
-    `count` makes a small set of so many train and test examples under a name of its own.
+    interrupted preparation leaves no half set behind. `progress(done, total)` is called after every
+    example. `count` makes a small set of so many train and test examples, under its own name.
 
     Raises:
         UsageError: no such size.
@@ -67,7 +68,7 @@ def prepare(
     return folder
 
 
-def _builder(size: int, root: Path, count: int | None):
+def _builder(size: int, root: Path, count: int | None) -> Any:
     if size not in SIZES:
         raise UsageError(f"avatars come in {', '.join(map(str, SIZES))} pixels, not {size}")
     from gan_jax.data.avatars.builder import avatars  # TFDS takes a second to import
@@ -139,11 +140,12 @@ def _quiet() -> Iterator[None]:
 class AvatarSource:
     """A prepared split, random access; example i is avatar i of the split.
 
-    An example is a dict: `image` `[H, W, 4]` uint8 (straight alpha), `landmarks` `[L, 2]` float32 in
-    [0, 1], `parameters` `[P]` float32, `expression`, `style` int32, `intensity` float32, `identity` `[F]` int32.
+    An example is a dict: `image` `[H, W, 4]` uint8 (straight alpha), `landmarks` `[L, 2]` float32
+    in [0, 1], `parameters` `[P]` float32, `intensity` float32 in [0, 1], `expression` and `style`
+    int32, `identity` `[F]` int32 (`FACTOR_NAMES`).
     """
 
-    def __init__(self, records: Sequence, fingerprint: str):
+    def __init__(self, records: Any, fingerprint: str):
         self._records = records
         self.fingerprint = fingerprint
 
@@ -171,12 +173,18 @@ def _decoded(record: dict) -> Example:
     with Image.open(io.BytesIO(record["image"])) as picture:
         image = np.asarray(picture)
     floats = {key: np.asarray(record[key], np.float32) for key in FLOATS}
-    return {"image": image, **floats, **{key: np.asarray(record[key], np.int32) for key in INTEGERS}}
+    return {
+        "image": image,
+        **floats,
+        **{key: np.asarray(record[key], np.int32) for key in INTEGERS},
+    }
 
 
 def fingerprint(size: int, split: str, count: int | None = None) -> str:
     """sha256 of all that the split's contents follow from."""
-    text = f"avatars renderer={RENDERER_VERSION} seed={SEED} size={size} split={split} count={count}"
+    text = (
+        f"avatars renderer={RENDERER_VERSION} seed={SEED} size={size} split={split} count={count}"
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -199,7 +207,5 @@ def open_avatars(
         )
     import tensorflow_datasets as tfds
 
-    records = builder.as_data_source(
-        split=split, decoders={"image": tfds.decode.SkipDecoding()}
-    )
+    records = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     return AvatarSource(records, fingerprint(size, split, count))

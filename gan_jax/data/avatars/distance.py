@@ -1,8 +1,8 @@
 """Signed distances (negative inside) of the few shapes that avatars are drawn with.
 
-All take coordinate arrays of any one shape, usually `[H, W]`, x right and y down, and scalars (or arrays that
-broadcast). Distances are first-order exact at the edge, which is all that anti-aliasing needs; the
-shapes follow https://iquilezles.org/articles/distfunctions2d/ .
+All take coordinate arrays of any one shape, usually `[H, W]`, x right and y down, and scalars (or
+arrays that broadcast). Distances are exact to first order at the edge, which is all that
+anti-aliasing needs (the idea: https://iquilezles.org/articles/distfunctions2d/).
 """
 
 from __future__ import annotations

@@ -38,13 +38,15 @@ TEMPLATES: dict[str, dict[str, float]] = {
     },
     "disgusted": {
         **_both(browDown=0.6, eyeSquint=0.9, noseSneer=1.0),
-        "eyeBlinkLeft": 0.35, "eyeBlinkRight": 0.35, "mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 0.35,
+        "eyeBlinkLeft": 0.35, "eyeBlinkRight": 0.35,
+        "mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 0.35,
         "mouthFrownLeft": 0.35, "mouthFrownRight": 0.9, "jawOpen": 0.08, "gloom": 0.35,
         "eyeLookX": 0.4, "browOuterUpLeft": 0.5,
     },
     "wink": {
         "eyeBlinkLeft": 1.0, "mouthSmileLeft": 1.0, "mouthSmileRight": 0.8, "eyeSquintLeft": 0.8,
-        "browDownLeft": 0.25, "browOuterUpRight": 0.6, "jawOpen": 0.22, "tongueOut": 0.75, "cheekBlush": 0.6,
+        "browDownLeft": 0.25, "browOuterUpRight": 0.6, "jawOpen": 0.22, "tongueOut": 0.75,
+        "cheekBlush": 0.6,
     },
 }  # fmt: skip
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.data.avatars import distance
-from gan_jax.data.avatars.layers import Layer, band, fill
-from gan_jax.data.avatars.palette import Palette, mix
+from gan_jax.data.avatars.layers import Layer
+from gan_jax.data.avatars.palette import mix
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import Frame, Pose, frame, pick_side, to_head, to_local
-from gan_jax.data.avatars.styles import Style
 
 Parameters = dict[str, Array]
 SIDES = ("Right", "Left")  # the avatar's own; its right eye stands on the picture's left
@@ -100,11 +100,9 @@ def place(eye: Eyes, t: Array, v: Array) -> tuple[Array, Array]:
     return to_head(eye.frame, eye.sign * eye.half_width * t, v)
 
 
-def draw_eyes(
-    both: Eyes, parameters: Parameters, x: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
-    middle = 0.5 * (both.frame.x[0] + both.frame.x[1])
-    on_left = x > middle
+def draw_eyes(both: Eyes, parameters: Parameters, x: Array, y: Array, pen: Pen) -> list[Layer]:
+    """Both eyes, each pixel with the numbers of the eye on its side of the nose."""
+    on_left = x > 0.5 * (both.frame.x[0] + both.frame.x[1])
     eye = pick_side(both, on_left)
     u, v = to_local(eye.frame, x, y)
     turned = u  # lights do not mirror: they come from one side
@@ -112,17 +110,21 @@ def draw_eyes(
     t = u * (1 / eye.half_width)
     top, bottom = upper_lid(eye, t), lower_lid(eye, t)
     steep = jax.lax.rsqrt(1 + (2 * eye.upper * t / eye.half_width) ** 2)
-    ends = fill((jnp.abs(t) - 1) * eye.half_width, pixel)
-    opening = jnp.clip(fill((v - bottom) * steep, pixel) - fill((v - top) * steep, pixel), 0, 1)
+    ends = pen.fill((jnp.abs(t) - 1) * eye.half_width)
+    opening = jnp.clip(pen.fill((v - bottom) * steep) - pen.fill((v - top) * steep), 0, 1)
     opening = opening * ends
 
     layers = [
-        Layer("white", opening, colours.sclera),
-        Layer(None, opening * fill((v - top) - 0.05, pixel, style.softness * 0.5) * 0.9, colours.sclera_shadow),
-        *_iris(eye, turned, v, opening, top, pixel, colours, style),
-        *_lids(eye, u, v, t, top, bottom, steep, pixel, colours, style),
-        *_tears(parameters, eye, t, v, bottom, pixel),
-    ]  # fmt: skip
+        Layer("white", opening, pen.colours.sclera),
+        Layer(
+            None,
+            opening * pen.fill((v - top) - 0.05, pen.style.softness * 0.5) * 0.9,
+            pen.colours.sclera_shadow,
+        ),
+        *_iris(eye, turned, v, opening, top, pen),
+        *_lids(eye, u, v, t, top, bottom, steep, pen),
+        *_tears(parameters, eye, t, v - bottom, pen),
+    ]
     return [part for layer in layers for part in _by_side(layer, on_left)]
 
 
@@ -136,47 +138,46 @@ def _by_side(layer: Layer, on_left: Array) -> list[Layer]:
     ]
 
 
-def _iris(eye, u, v, opening, top, pixel, colours: Palette, style: Style) -> list[Layer]:
+def _iris(eye, u, v, opening, top, pen: Pen) -> list[Layer]:
     """Rings of colour, dark above and bright below, the pupil and two lights."""
     a = (u - eye.iris_x) * (1 / eye.iris_width)
     b = (v - eye.iris_y) * (1 / eye.iris_height)
     r = jnp.sqrt(a * a + b * b)
     scale = eye.iris_width
-    disc = opening * fill((r - 1) * scale, pixel)
+    disc = opening * pen.fill((r - 1) * scale)
     down = jnp.clip(0.62 * b + 0.5, 0, 1)
     glow = jnp.clip(1.15 - 1.6 * (a * a + (b - 0.72) ** 2 * 2.2), 0, 1)
-    pupil = disc * fill((r - 0.44) * scale, pixel)
-    light = fill(distance.circle(a + 0.34, b + 0.42, 0.3) * scale, pixel)
-    spark = fill(distance.circle(a - 0.36, b - 0.42, 0.15) * scale, pixel)
-    under_lid = fill((v - top) - 0.055, pixel, style.softness * 0.5)
+    pupil = disc * pen.fill((r - 0.44) * scale)
+    light = pen.fill(distance.circle(a + 0.34, b + 0.42, 0.3) * scale)
+    spark = pen.fill(distance.circle(a - 0.36, b - 0.42, 0.15) * scale)
+    under_lid = pen.fill((v - top) - 0.055, pen.style.softness * 0.5)
     return [
-        Layer(None, disc, colours.iris_dark),
-        Layer(None, disc * jnp.clip(1.6 * down, 0, 1), colours.iris),
-        Layer(None, disc * glow * 0.85, colours.iris_light),
-        Layer(None, disc * fill((0.84 - r) * scale, pixel) * 0.75, colours.iris_dark),
-        Layer(None, disc * under_lid * 0.55, colours.iris_dark),
-        Layer(None, pupil * 0.9, colours.iris_dark * 0.55),
-        Layer(None, disc * jnp.maximum(light, 0.9 * spark), colours.sclera),
+        Layer(None, disc, pen.colours.iris_dark),
+        Layer(None, disc * jnp.clip(1.6 * down, 0, 1), pen.colours.iris),
+        Layer(None, disc * glow * 0.85, pen.colours.iris_light),
+        Layer(None, disc * pen.fill((0.84 - r) * scale) * 0.75, pen.colours.iris_dark),
+        Layer(None, disc * under_lid * 0.55, pen.colours.iris_dark),
+        Layer(None, pupil * 0.9, pen.colours.iris_dark * 0.55),
+        Layer(None, disc * jnp.maximum(light, 0.9 * spark), pen.colours.sclera),
     ]
 
 
-def _lids(eye, u, v, t, top, bottom, steep, pixel, colours: Palette, style: Style) -> list[Layer]:
+def _lids(eye, u, v, t, top, bottom, steep, pen: Pen) -> list[Layer]:
     """The upper lash line with a flick at the outer corner, the crease and the lower lash line."""
     thick = 0.021 * jnp.clip(0.72 + 0.42 * t, 0.3, 1.2)
-    reach = fill((jnp.abs(t) - 1.04) * eye.half_width, pixel)
-    lash = band((v - top) * steep, thick, pixel) * reach
-    flick_y = eye.tilt + 0.01
-    w = eye.half_width
-    flick = _taper(u, v - flick_y, 0.72 * w, -0.25 * eye.upper, 1.3 * w, -0.3 * eye.upper - 0.02, 0.034)
-    crease = band((v - top + 0.052) * steep, 0.0065, pixel) * fill(jnp.abs(t - 0.1) * w - 0.62 * w, pixel)
+    reach = pen.fill((jnp.abs(t) - 1.04) * eye.half_width)
+    lash = pen.band((v - top) * steep, thick) * reach
+    w, height = eye.half_width, eye.tilt + 0.01 - 0.25 * eye.upper
+    flick = _taper(u, v - height, 0.72 * w, 0.0, 1.3 * w, -0.05 * eye.upper - 0.02, 0.034)
+    crease = pen.band((v - top + 0.052) * steep, 0.0065) * pen.fill((jnp.abs(t - 0.1) - 0.62) * w)
     crease = crease * jnp.clip(1.2 - 1.6 * eye.blink, 0, 1)
-    under = band(v - bottom, 0.008, pixel) * fill(jnp.abs(t - 0.32) * w - 0.52 * w, pixel)
-    dark = mix(colours.lash, colours.ink, style.outline_ink)
+    under = pen.band(v - bottom, 0.008) * pen.fill(jnp.abs(t - 0.32) * w - 0.52 * w)
+    dark = mix(pen.colours.lash, pen.colours.ink, pen.style.outline_ink)
     return [
-        Layer(None, crease * 0.8, mix(colours.skin_shadow * 0.8, dark, 0.4)),
-        Layer(None, under * 0.85, mix(colours.lash, colours.skin_shadow, 0.35)),
-        Layer("lid", jnp.maximum(lash, fill(flick, pixel)), dark),
-    ]  # fmt: skip
+        Layer(None, crease * 0.8, mix(pen.colours.skin_shadow * 0.8, dark, 0.4)),
+        Layer(None, under * 0.85, mix(pen.colours.lash, pen.colours.skin_shadow, 0.35)),
+        Layer("lid", jnp.maximum(lash, pen.fill(flick)), dark),
+    ]
 
 
 def _taper(x, y, from_x, from_y, to_x, to_y, width) -> Array:
@@ -189,12 +190,11 @@ def _taper(x, y, from_x, from_y, to_x, to_y, width) -> Array:
     return jnp.maximum(jnp.abs(across) - width * (1 - along / length), -along)
 
 
-def _tears(parameters: Parameters, eye: Eyes, t, v, bottom, pixel) -> list[Layer]:
+def _tears(parameters: Parameters, eye: Eyes, t, fall, pen: Pen) -> list[Layer]:
     """A drop that wells at the outer end of the lower lid and runs down."""
     u = (t - 0.45) * eye.half_width
-    fall = v - bottom
     width = jnp.clip(0.012 + 0.14 * fall, 0.0, 0.034)
     drop = jnp.maximum(jnp.abs(u) - width, distance.circle(u, fall - 0.075, 0.085))
     drop = jnp.maximum(drop, -fall)
     water = jnp.array([0.62, 0.86, 1.0])
-    return [Layer(None, fill(drop, pixel) * parameters["tears"] * 0.9, water)]
+    return [Layer(None, pen.fill(drop) * parameters["tears"] * 0.9, water)]

@@ -10,11 +10,10 @@ from jax import Array
 
 from gan_jax.data.avatars import distance
 from gan_jax.data.avatars.hair_styles import BACK, BACK_MASS, FRONT
-from gan_jax.data.avatars.head import line
-from gan_jax.data.avatars.layers import Layer, band, fill
-from gan_jax.data.avatars.palette import Palette, mix
+from gan_jax.data.avatars.layers import Layer
+from gan_jax.data.avatars.palette import mix
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import Pose, frame, to_local
-from gan_jax.data.avatars.styles import Style
 
 Parameters = dict[str, Array]
 
@@ -45,21 +44,22 @@ def lock(x: Array, y: Array, row: Array) -> tuple[Array, Array, Array]:
 
 
 def paint_locks(
-    x: Array, y: Array, rows: Array, base: Array, pixel, style: Style, bound: Array | float = -9.0
+    x: Array, y: Array, rows: Array, base: Array, pen: Pen, bound: Array | float = -9.0
 ) -> Strands:
     """Paints the locks one over another on top of `base` (a distance).
 
     Locks that hang down stay inside `bound` (a distance); those that stand up may leave it.
     """
-    half_line = 0.005 + 0.35 * style.outline
+    half_line = 0.005 + 0.35 * pen.style.outline
 
     def paint(strands: Strands, row: Array) -> tuple[Strands, None]:
         d, t, across = lock(x, y, row)
         d = jnp.maximum(d, bound - jnp.where(row[3] < row[1], 9.0, 0.0))
-        inside = fill(d, pixel)
+        inside = pen.fill(d)
         free = jnp.clip(2.0 * t - 0.6, 0, 1)  # lines run out towards the root
-        edge = band(d + half_line, half_line, pixel) * free
-        side = fill((0.25 - across) * row[4], pixel, style.softness) * jnp.clip(1.7 * t - 0.1, 0, 1)
+        edge = pen.band(d + half_line, half_line) * free
+        side = pen.fill((0.25 - across) * row[4], pen.style.softness)
+        side = side * jnp.clip(1.7 * t - 0.1, 0, 1)
         painted = Strands(
             jnp.minimum(strands.distance, d),
             jnp.maximum(strands.line * (1 - inside), edge),
@@ -75,9 +75,7 @@ def choose(table, index: Array) -> Array:
     return jnp.asarray(table)[jnp.round(index).astype(jnp.int32)]
 
 
-def front_strands(
-    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, style: Style
-) -> Strands:
+def front_strands(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: Pen) -> Strands:
     """The cap above the hair line, and the fringe and side locks."""
     u, v = to_local(frame(pose, 0.0, 0.0, 0.02), x, y)
     skull = distance.ellipse(u, v + 0.13, *_cap_radii(parameters))
@@ -86,7 +84,7 @@ def front_strands(
     cap = jnp.maximum(skull, (v - line_y) * jax.lax.rsqrt(1 + (1.7 * u) ** 2))
     rows = choose(FRONT, parameters["hairFront"])
     bound = skull - 0.012 - 0.45 * jnp.maximum(v + 0.4, 0)
-    return paint_locks(u, v, rows, cap, pixel, style, bound)
+    return paint_locks(u, v, rows, cap, pen, bound)
 
 
 def _cap_radii(parameters: Parameters) -> tuple[Array, Array]:
@@ -96,9 +94,7 @@ def _cap_radii(parameters: Parameters) -> tuple[Array, Array]:
     )
 
 
-def back_strands(
-    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, style: Style
-) -> Strands:
+def back_strands(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: Pen) -> Strands:
     """The cap, the mass below it, its locks and buns."""
     top, bottom, end, mirrored, wave, bun_x, bun_y, bun_radius = choose(
         BACK_MASS, parameters["hairBack"]
@@ -117,51 +113,47 @@ def back_strands(
     mass = distance.smooth_intersection(jnp.abs(u) - half_width + wave_shift, v - end, 0.12)
     mass = jnp.maximum(mass, -0.15 - v)
     base = jnp.minimum(jnp.minimum(cap, mass), bun)
-    return paint_locks(side, v, choose(BACK, parameters["hairBack"]), base, pixel, style)
+    return paint_locks(side, v, choose(BACK, parameters["hairBack"]), base, pen)
 
 
-def draw_back(
-    strands: Strands, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
+def draw_back(strands: Strands, y: Array, pen: Pen) -> list[Layer]:
     """Behind everything, one tone darker than the fringe."""
-    colour = mix(colours.hair, colours.hair_shadow, 0.35 + 0.25 * jnp.minimum(style.shade, 1))
-    return _draw("hair_back", strands, colour, y, pixel, colours, style)
+    darker = 0.35 + 0.25 * jnp.minimum(pen.style.shade, 1)
+    colour = mix(pen.colours.hair, pen.colours.hair_shadow, darker)
+    return _draw("hair_back", strands, colour, y, pen)
 
 
-def draw_front(
-    strands: Strands, pose: Pose, x: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
-    inside = fill(strands.distance, pixel)
+def draw_front(strands: Strands, pose: Pose, x: Array, y: Array, pen: Pen) -> list[Layer]:
+    """Over the face, with a ring of light."""
+    inside = pen.fill(strands.distance)
     u, v = to_local(frame(pose, 0.0, 0.0, 0.1), x, y)
     return [
-        *_draw("hair_front", strands, colours.hair, y, pixel, colours, style),
-        Layer(None, inside * _shine(u, v, strands, pixel, style), colours.hair_light),
+        *_draw("hair_front", strands, pen.colours.hair, y, pen),
+        Layer(None, inside * _shine(u, v, strands, pen), pen.colours.hair_light),
     ]
 
 
-def _shine(u: Array, v: Array, strands: Strands, pixel, style: Style) -> Array:
+def _shine(u: Array, v: Array, strands: Strands, pen: Pen) -> Array:
     """A ring of light around the skull with a toothed lower edge, broken by strands."""
     ring = v + 0.43 - 0.42 * u * u
     tooth = jnp.abs(9.0 * u + 0.25 - jnp.round(9.0 * u + 0.25))
     half = 0.045 * jnp.clip(1 - 4.5 * (jnp.abs(u) - 0.17) ** 2 / 0.16, 0, 1)
-    soft = 0.5 * style.softness
-    upper = fill(-ring - half, pixel, soft)
-    lower = fill(ring - half * (0.25 + 1.7 * tooth), pixel, soft)
-    return upper * lower * style.shine * fill(0.004 - half, pixel) * (1 - 0.7 * strands.line)
+    soft = 0.5 * pen.style.softness
+    upper = pen.fill(-ring - half, soft)
+    lower = pen.fill(ring - half * (0.25 + 1.7 * tooth), soft)
+    return upper * lower * pen.style.shine * pen.fill(0.004 - half) * (1 - 0.7 * strands.line)
 
 
-def _draw(
-    part: str, strands: Strands, colour: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
+def _draw(part: str, strands: Strands, colour: Array, y: Array, pen: Pen) -> list[Layer]:
     """Outline, fill running into the tips' colour, shaded sides and lines of the locks."""
     d = strands.distance
-    inside = fill(d, pixel)
-    tips = jnp.clip(1.1 * y + 0.1, 0, 1) * (0.25 + 0.6 * style.gradient)
-    edge, strand = (line(tone, colours, style) for tone in (colours.hair_shadow, colours.hair_shadow * 1.2))
+    inside = pen.fill(d)
+    tips = jnp.clip(1.1 * y + 0.1, 0, 1) * (0.25 + 0.6 * pen.style.gradient)
+    dark = pen.colours.hair_shadow
     return [
-        Layer(part, fill(d - style.outline, pixel) * style.outline_alpha, edge),
+        pen.outline(part, d, dark),
         Layer(part, inside, colour),
-        Layer(None, inside * tips, colours.hair_tip),
-        Layer(None, inside * strands.shade * style.shade * 0.6, colours.hair_shadow),
-        Layer(None, inside * strands.line * style.strands, strand),
+        Layer(None, inside * tips, pen.colours.hair_tip),
+        Layer(None, inside * strands.shade * pen.style.shade * 0.6, dark),
+        Layer(None, inside * strands.line * pen.style.strands, pen.line(dark * 1.2)),
     ]

@@ -162,7 +162,8 @@ BACK = _table(
     BACK_LOCKS,
 )
 
-# the mass behind the head: half width at the temples and at its end, end y, mirrored, wave, bun x, y, radius
+# The mass behind the head: half width at the temples and at its end, end y, mirrored, wave,
+# bun x, y, radius.
 BACK_MASS = np.array(
     [
         [0.540, 0.64, 1.20, 1, 0.006, 9.0, 9.0, 0.1],

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.data.avatars import distance
-from gan_jax.data.avatars.layers import Layer, band, fill
-from gan_jax.data.avatars.palette import Palette, mix
+from gan_jax.data.avatars.layers import Layer
+from gan_jax.data.avatars.palette import mix
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import Frame, Pose, frame, to_local
-from gan_jax.data.avatars.styles import Style
 
 Parameters = dict[str, Array]
+GLOOM = (0.42, 0.45, 0.68)
 
 
 class Head(NamedTuple):
@@ -44,16 +45,10 @@ def outline(head: Head, u: Array, v: Array) -> Array:
     jaw = distance.slope(side, v, head.jaw, 0.28, 0.1, head.chin + 0.03)
     face = distance.smooth_intersection(skull, jaw, 0.2)
     cheek = distance.ellipse(side - 0.32, v - 0.26, 0.17, 0.15)
-    return jnp.where(
-        head.puff > 0.01,
-        distance.smooth_union(face, cheek + 0.1 * (1 - head.puff), 0.08),
-        face,
-    )
+    return distance.smooth_union(face, cheek + 0.14 * (1 - head.puff), 0.08)
 
 
-def draw_ears(
-    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
+def draw_ears(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: Pen) -> list[Layer]:
     right = frame(pose, 0.475 + 0.03 * parameters["faceWidth"], 0.08, -0.08)
     left = frame(pose, -0.475 - 0.03 * parameters["faceWidth"], 0.08, -0.08)
     on_right = x > 0.5 * (right.x + left.x)
@@ -61,37 +56,31 @@ def draw_ears(
     d = distance.ellipse(u - 0.3 * (y - right.y), y - right.y, 0.07, 0.115)
     inner = distance.ellipse(u - 0.01 - 0.3 * (y - right.y), y - right.y, 0.035, 0.07)
     return [
-        Layer("ears", fill(d - style.outline, pixel) * style.outline_alpha, line(colours.skin_shadow, colours, style)),
-        Layer("ears", fill(d, pixel), colours.skin),
-        Layer(None, fill(inner, pixel) * 0.7, colours.skin_shadow),
-    ]  # fmt: skip
-
-
-def line(tone: Array, colours: Palette, style: Style) -> Array:
-    """The colour of an outline around a part whose dark tone is given."""
-    return mix(tone * 0.62, colours.ink, style.outline_ink)
+        pen.outline("ears", d, pen.colours.skin_shadow),
+        Layer("ears", pen.fill(d), pen.colours.skin),
+        Layer(None, pen.fill(inner) * 0.7, pen.colours.skin_shadow),
+    ]
 
 
 def draw_face(
-    parameters: Parameters, head: Head, x: Array, y: Array, pixel, colours: Palette, style: Style,
-    fringe: Array,
-) -> list[Layer]:  # fmt: skip
+    parameters: Parameters, head: Head, x: Array, y: Array, pen: Pen, fringe: Array
+) -> list[Layer]:
     """The skin with blush, gloom and the shadow that the fringe (a distance) throws on it."""
+    colours, look = pen.colours, pen.style
     u, v = to_local(head.frame, x, y)
     d = outline(head, u, v)
-    skin = fill(d, pixel)
-    soft = jnp.maximum(style.softness, 0.0)
-    shadow = fill(fringe - 0.045, pixel, soft * 0.6)
-    rim = jnp.clip((u * u + 0.3 * v * v - 0.12) * 4, 0, 1) * style.gradient
+    skin = pen.fill(d)
+    shadow = pen.fill(fringe - 0.045, 0.6 * look.softness) * jnp.minimum(look.shade, 1)
+    rim = jnp.clip((u * u + 0.3 * v * v - 0.12) * 4, 0, 1) * look.gradient
     gloom = jnp.clip(0.42 - 1.5 * (v + 0.2), 0, 0.75) * parameters["gloom"]
     return [
-        Layer("face", fill(d - style.outline, pixel) * style.outline_alpha, line(colours.skin_shadow, colours, style)),
+        pen.outline("face", d, colours.skin_shadow),
         Layer("face", skin, colours.skin),
         Layer(None, skin * rim * 0.35, colours.blush),
-        Layer(None, skin * shadow * jnp.minimum(style.shade, 1) * 0.9, colours.skin_shadow),
-        Layer(None, skin * gloom, mix(colours.skin_shadow, colours.iris_dark * 0 + jnp.array([0.42, 0.45, 0.68]), 0.7)),
+        Layer(None, skin * shadow * 0.9, colours.skin_shadow),
+        Layer(None, skin * gloom, mix(colours.skin_shadow, jnp.array(GLOOM), 0.7)),
         Layer(None, skin * _blush(parameters, u, v), colours.blush),
-    ]  # fmt: skip
+    ]
 
 
 def _blush(parameters: Parameters, u: Array, v: Array) -> Array:
@@ -107,15 +96,13 @@ def nose_frame(parameters: Parameters, pose: Pose) -> Frame:
     return frame(pose, 0.0, 0.225 - 0.02 * sneer, 0.2)
 
 
-def draw_nose(
-    parameters: Parameters, pose: Pose, x: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
+def draw_nose(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: Pen) -> list[Layer]:
     """A short tapered shadow; a sneer adds two wrinkles above it."""
     u, v = to_local(nose_frame(parameters, pose), x, y)
     size = 1 + 0.3 * parameters["noseSize"]
     d = distance.ellipse(u - 0.3 * v, v, 0.014 * size, 0.03 * size)
     side = jnp.abs(u) - 0.045 + 0.25 * (v + 0.07)
     sneer = jnp.where(u > 0, parameters["noseSneerLeft"], parameters["noseSneerRight"])
-    wrinkle = band(side, 0.008, pixel) * fill(jnp.abs(v + 0.06) - 0.035, pixel) * sneer
-    tone = mix(colours.skin_shadow, colours.lip, 0.45)
-    return [Layer("nose", fill(d, pixel), tone), Layer(None, wrinkle, tone)]
+    wrinkle = pen.band(side, 0.008) * pen.fill(jnp.abs(v + 0.06) - 0.035) * sneer
+    tone = mix(pen.colours.skin_shadow, pen.colours.lip, 0.45)
+    return [Layer("nose", pen.fill(d), tone), Layer(None, wrinkle, tone)]

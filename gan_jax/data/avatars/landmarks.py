@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from gan_jax.data.avatars import brows, eyes, head, mouth
@@ -34,7 +33,7 @@ LANDMARKS: tuple[str, ...] = (
 
 
 def landmarks(vector: Array) -> Array:
-    """`[P]` -> `[L, 2]`: (x, y) of each of `LANDMARKS`, in [0, 1] from the top left of a square picture.
+    """`[P]` -> `[L, 2]`: (x, y) of each of `LANDMARKS` in [0, 1], from the top left of a square.
 
     A point is given where the part stands, also where hair or glasses cover it.
     """
@@ -79,7 +78,7 @@ def _root(function, inside: Array, outside: Array) -> Array:
 
 def _sides(both: brows.Brows) -> Array:
     """`[6, 2]`: the right brow's points, then the left one's."""
-    ends = np.array(list(BROW_POINTS.values()), np.float32)[:, None]
+    ends = jnp.array(list(BROW_POINTS.values()))[:, None]
     x, y = brows.place(both, ends, brows.curve(both, ends))
     return jnp.stack([x, y], axis=-1).transpose(1, 0, 2).reshape(-1, 2)
 

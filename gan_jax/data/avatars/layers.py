@@ -1,4 +1,4 @@
-"""A drawing is a list of layers, painted one over another; pictures and part masks both come from it."""
+"""A drawing is a list of layers, one over another; pictures and part masks both come from it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Layer(NamedTuple):
     colour: Array
 
 
-def fill(distance: Array, pixel, softness=0.0) -> Array:
+def fill(distance: Array, pixel: float, softness: Array | float = 0.0) -> Array:
     """Share of each pixel inside a shape; `softness` widens the edge (both in picture units)."""
     return jnp.clip(0.5 - distance * (1 / jnp.maximum(pixel, softness)), 0, 1)
 
 
-def band(signed: Array, half_width, pixel) -> Array:
+def band(signed: Array, half_width: Array | float, pixel: float) -> Array:
     """Share of each pixel within `half_width` of the zero line; exact for lines below a pixel."""
     return jnp.maximum(fill(signed - half_width, pixel) - fill(signed + half_width, pixel), 0)
 
@@ -64,7 +64,9 @@ def part_masks(layers: list[Layer], visible: bool) -> Array:
     shape = layers[0].coverage.shape
     masks = {part: jnp.zeros(shape) for part in PARTS}
     open_view = jnp.ones(shape)
-    for layer in reversed([layer for layer in layers if layer.part is not None]):
+    for layer in reversed(layers):
+        if layer.part is None:
+            continue
         mask = masks[layer.part]
         if visible:
             masks[layer.part] = mask + layer.coverage * open_view

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.data.avatars import distance
-from gan_jax.data.avatars.layers import Layer, band, fill
-from gan_jax.data.avatars.palette import Palette, mix
+from gan_jax.data.avatars.layers import Layer
+from gan_jax.data.avatars.palette import mix
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import Frame, Pose, frame, to_head, to_local
-from gan_jax.data.avatars.styles import Style
 
 Parameters = dict[str, Array]
 
@@ -39,7 +39,9 @@ def mouth(parameters: Parameters, pose: Pose) -> Mouth:
     tongue = parameters["tongueOut"]
 
     def lift(side: str) -> Array:
-        return 0.022 + 0.054 * parameters["mouthSmile" + side] - 0.08 * parameters["mouthFrown" + side]
+        return (
+            0.022 + 0.054 * parameters["mouthSmile" + side] - 0.08 * parameters["mouthFrown" + side]
+        )
 
     def upper(side: str) -> Array:
         raised = 0.055 * parameters["mouthUpperUp" + side]
@@ -88,47 +90,48 @@ def place(mouth: Mouth, t: Array, v: Array) -> tuple[Array, Array]:
     return to_head(mouth.frame, mouth.half_width * t, v)
 
 
-def draw_mouth(
-    mouth: Mouth, x: Array, y: Array, pixel, colours: Palette, style: Style
-) -> list[Layer]:
+def draw_mouth(mouth: Mouth, x: Array, y: Array, pen: Pen) -> list[Layer]:
     u, v = to_local(mouth.frame, x, y)
     t = u / mouth.half_width
     top, bottom = upper_lip(mouth, t), lower_lip(mouth, t)
-    ends = fill(jnp.abs(u) - mouth.half_width, pixel)
+    ends = pen.fill(jnp.abs(u) - mouth.half_width)
     lift = jnp.where(t > 0, mouth.lift_left, mouth.lift_right)
     steep = jax.lax.rsqrt(1 + (2 * lift * t / mouth.half_width) ** 2)
-    gape = jnp.clip(fill((v - bottom) * steep, pixel) - fill((v - top) * steep, pixel), 0, 1) * ends
-    width = 0.0125 + 0.004 * style.outline_ink
-    caps = fill(jnp.abs(u) - mouth.half_width - width * (1 - mouth.round), pixel)
+    gape = jnp.clip(pen.fill((v - bottom) * steep) - pen.fill((v - top) * steep), 0, 1) * ends
+    ink = mix(pen.colours.lip * 0.55, pen.colours.ink, 0.25 + 0.5 * pen.style.outline_ink)
+    width = 0.0125 + 0.004 * pen.style.outline_ink
+    caps = pen.fill(jnp.abs(u) - mouth.half_width - width * (1 - mouth.round))
     lips = jnp.maximum(
-        band((v - top) * steep, width, pixel), band((v - bottom) * steep, 0.8 * width, pixel)
+        pen.band((v - top) * steep, width), pen.band((v - bottom) * steep, 0.8 * width)
     )
     opened = jnp.clip((mouth.drop + mouth.upper_left - 0.05) * 30, 0, 1)
     tongue = distance.ellipse(u, v - bottom + 0.01, 0.62 * mouth.half_width, 0.055)
-    teeth = fill(v - top - 0.034, pixel) * fill(jnp.abs(t) - 0.8, 2 * pixel)
+    teeth = pen.fill(v - top - 0.034) * pen.fill((jnp.abs(t) - 0.85) * mouth.half_width)
     return [
-        Layer("mouth", jnp.maximum(lips * caps, gape), mix(colours.lip * 0.55, colours.ink, 0.25 + 0.5 * style.outline_ink)),
-        Layer(None, gape * opened, colours.mouth),
-        Layer(None, gape * opened * fill(tongue, pixel), colours.tongue),
-        Layer(None, gape * opened * teeth, colours.teeth),
-        *_tongue_out(mouth, u, v, pixel, colours),
-        *_lower_lip_shade(mouth, u, v, pixel, colours, style),
-    ]  # fmt: skip
+        Layer("mouth", jnp.maximum(lips * caps, gape), ink),
+        Layer(None, gape * opened, pen.colours.mouth),
+        Layer(None, gape * opened * pen.fill(tongue), pen.colours.tongue),
+        Layer(None, gape * opened * teeth, pen.colours.teeth),
+        *_tongue_out(mouth, u, v, pen),
+        *_lower_lip_shade(mouth, u, v, pen),
+    ]
 
 
-def _tongue_out(mouth: Mouth, u, v, pixel, colours: Palette) -> list[Layer]:
+def _tongue_out(mouth: Mouth, u, v, pen: Pen) -> list[Layer]:
     """A tongue over the lower lip."""
     half_width = 0.42 * mouth.half_width
-    d = distance.box(u - 0.3 * mouth.half_width, v - 0.6 * mouth.drop - 0.035, half_width, 0.055, 0.05)
-    shown = fill(d, pixel) * jnp.clip(2 * mouth.tongue, 0, 1)
-    groove = band(u - 0.3 * mouth.half_width, 0.005, pixel) * fill(v - 0.6 * mouth.drop - 0.05, pixel)
+    d = distance.box(
+        u - 0.3 * mouth.half_width, v - 0.6 * mouth.drop - 0.035, half_width, 0.055, 0.05
+    )
+    shown = pen.fill(d) * jnp.clip(2 * mouth.tongue, 0, 1)
+    groove = pen.band(u - 0.3 * mouth.half_width, 0.005) * pen.fill(v - 0.6 * mouth.drop - 0.05)
     return [
-        Layer("mouth", shown, colours.tongue),
-        Layer(None, shown * groove * 0.6, colours.mouth),
-    ]  # fmt: skip
+        Layer("mouth", shown, pen.colours.tongue),
+        Layer(None, shown * groove * 0.6, pen.colours.mouth),
+    ]
 
 
-def _lower_lip_shade(mouth: Mouth, u, v, pixel, colours: Palette, style: Style) -> list[Layer]:
+def _lower_lip_shade(mouth: Mouth, u, v, pen: Pen) -> list[Layer]:
     """A short shadow under the lower lip."""
     d = distance.ellipse(u, v - mouth.drop - 0.045, 0.035, 0.008)
-    return [Layer(None, fill(d, pixel) * 0.6 * (1 - mouth.tongue), colours.skin_shadow)]
+    return [Layer(None, pen.fill(d) * 0.6 * (1 - mouth.tongue), pen.colours.skin_shadow)]

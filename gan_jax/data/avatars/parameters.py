@@ -1,8 +1,9 @@
 """The names, groups and ranges of an avatar's parameter vector `[P]`.
 
-Expression parameters carry the names of ARKit blend shapes, the ones ARKit does not have those of
-VTube Studio or their own; all follow ARKit's convention that *Left* is the avatar's own left, which stands
-on the right of the picture. Discrete choices are stored as the number of the choice.
+Expression parameters carry the names of ARKit's blend shapes. Gaze is one pair, `eyeLookX`
+(positive: to the picture's right) and `eyeLookY` (up), as trackers send it; `cheekBlush`, `tears`
+and `gloom` (the shadow of a fright) are effects that drawn faces have. *Left* is the avatar's own
+left, which stands on the picture's right. Discrete choices are stored as the choice's number.
 """
 
 from __future__ import annotations
@@ -69,22 +70,25 @@ PARAMETERS: tuple[Parameter, ...] = (
     _choice("clothes", CLOTHES),
     *_unit(
         "identity",
-        "faceWidth", "chinLength", "jawWidth", "eyeWidth", "eyeHeight", "eyeTilt", "eyeSpacing", "eyeLevel",
-        "eyeRoundness", "irisSize", "browThickness", "browArch", "noseSize", "mouthWidth", "mouthLevel",
+        "faceWidth", "chinLength", "jawWidth",
+        "eyeWidth", "eyeHeight", "eyeTilt", "eyeSpacing", "eyeLevel", "eyeRoundness", "irisSize",
+        "browThickness", "browArch", "noseSize", "mouthWidth", "mouthLevel",
         "hairLength", "hairVolume", low=-1.0,
     ),
     *_unit("identity", "blush"),
     *_unit(
         "expression",
-        "eyeBlinkLeft", "eyeBlinkRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
+        "eyeBlinkLeft", "eyeBlinkRight", "eyeSquintLeft", "eyeSquintRight",
+        "eyeWideLeft", "eyeWideRight",
     ),
     *_unit("expression", "eyeLookX", "eyeLookY", low=-1.0),
     *_unit(
         "expression",
         "browInnerUp", "browDownLeft", "browDownRight", "browOuterUpLeft", "browOuterUpRight",
         "cheekPuff", "noseSneerLeft", "noseSneerRight",
-        "jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthPucker",
-        "mouthFunnel", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+        "jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight",
+        "mouthPucker", "mouthFunnel", "mouthStretchLeft", "mouthStretchRight",
+        "mouthUpperUpLeft", "mouthUpperUpRight",
         "tongueOut", "cheekBlush", "tears", "gloom",
     ),
     Parameter("headYaw", "pose", -30.0, 30.0),

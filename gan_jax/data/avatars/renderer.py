@@ -12,11 +12,13 @@ from gan_jax.data.avatars import accessories, body, brows, eyes, hair, head, mou
 from gan_jax.data.avatars.layers import Layer, composite, part_masks
 from gan_jax.data.avatars.palette import palette
 from gan_jax.data.avatars.parameters import named
+from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import picture_to_head, pose
 from gan_jax.data.avatars.styles import style
 
 RENDERER_VERSION = "1.0.0"
 BROW_THROUGH_HAIR = 0.55  # brows stay readable under a fringe, as is the custom in drawn faces
+
 
 def pixel_centres(height: int, width: int) -> tuple[Array, Array, float]:
     """`[H, W]` x and y in picture space, where the shorter side is [-1, 1], and a pixel's width."""
@@ -32,33 +34,33 @@ def draw(vector: Array, height: int, width: int) -> list[Layer]:
     parameters = named(vector)
     x, y, pixel = pixel_centres(height, width)
     turn, look = pose(parameters), style(parameters)
-    ink = palette(parameters, look)
+    pen = Pen(pixel, palette(parameters, look), look)
     hx, hy = picture_to_head(turn, x, y)
     shape = head.head(parameters, turn)
     both_eyes, both_brows = eyes.eyes(parameters, turn), brows.brows(parameters, turn)
     lips = mouth.mouth(parameters, turn)
-    back = hair.back_strands(parameters, turn, hx, hy, pixel, look)
-    front = hair.front_strands(parameters, turn, hx, hy, pixel, look)
-    brow_right, brow_left = brows.brow_coverage(both_brows, hx, hy, pixel)
+    back = hair.back_strands(parameters, turn, hx, hy, pen)
+    front = hair.front_strands(parameters, turn, hx, hy, pen)
+    brow_right, brow_left = brows.brow_coverage(both_brows, hx, hy, pen)
     brow_layers = [
-        Layer("brow_right", brow_right, ink.brow),
-        Layer("brow_left", brow_left, ink.brow),
+        Layer("brow_right", brow_right, pen.colours.brow),
+        Layer("brow_left", brow_left, pen.colours.brow),
     ]
     return [
-        *hair.draw_back(back, hy, pixel, ink, look),
-        *body.draw_neck(turn, x, y, pixel, ink, look),
-        *body.draw_clothes(parameters, x, y, pixel, ink, look),
-        *head.draw_ears(parameters, turn, hx, hy, pixel, ink, look),
-        *head.draw_face(parameters, shape, hx, hy, pixel, ink, look, front.distance),
-        *head.draw_nose(parameters, turn, hx, hy, pixel, ink, look),
-        *mouth.draw_mouth(lips, hx, hy, pixel, ink, look),
-        *eyes.draw_eyes(both_eyes, parameters, hx, hy, pixel, ink, look),
+        *hair.draw_back(back, hy, pen),
+        *body.draw_neck(turn, x, y, pen),
+        *body.draw_clothes(parameters, x, y, pen),
+        *head.draw_ears(parameters, turn, hx, hy, pen),
+        *head.draw_face(parameters, shape, hx, hy, pen, front.distance),
+        *head.draw_nose(parameters, turn, hx, hy, pen),
+        *mouth.draw_mouth(lips, hx, hy, pen),
+        *eyes.draw_eyes(both_eyes, parameters, hx, hy, pen),
         *brow_layers,
-        *accessories.draw_eyewear(parameters, turn, hx, hy, pixel, ink, look),
-        *accessories.draw_ears_of_a_cat(parameters, turn, hx, hy, pixel, ink, look),
-        *hair.draw_front(front, turn, hx, hy, pixel, ink, look),
+        *accessories.draw_eyewear(parameters, turn, hx, hy, pen),
+        *accessories.draw_cat_ears(parameters, turn, hx, hy, pen),
+        *hair.draw_front(front, turn, hx, hy, pen),
         *(layer._replace(coverage=layer.coverage * BROW_THROUGH_HAIR) for layer in brow_layers),
-        *accessories.draw_headwear(parameters, turn, hx, hy, pixel, ink, look),
+        *accessories.draw_headwear(parameters, turn, hx, hy, pen),
     ]
 
 

@@ -35,14 +35,15 @@ def sample_parameters(key: Array) -> Sample:
     vector = _jittered(express(vector, expression, intensity), keys[3])
     vector = jnp.where(jax.random.bernoulli(keys[4]), vector[MIRROR], vector)
     vector = _posed(vector, keys[5])
-    return Sample(vector, expression, intensity, jnp.round(vector[INDEX["style"]]).astype(jnp.int32))
+    return Sample(
+        vector, expression, intensity, jnp.round(vector[INDEX["style"]]).astype(jnp.int32)
+    )
 
 
 def _identity(key: Array) -> Array:
     """Discrete choices by weight; the rest evenly over its range, drawn in to the middle."""
     pair = jax.random.uniform(key, (2, len(NAMES)))
-    spread = LOW + (HIGH - LOW) * pair.mean(axis=0)  # triangular: extremes are rare
-    vector = spread
+    vector = jnp.asarray(LOW) + (HIGH - LOW) * pair.mean(axis=0)  # triangular: extremes are rare
     for index, parameter in enumerate(PARAMETERS):
         if parameter.choices:
             weights = np.array(WEIGHTS.get(parameter.name, (1,) * len(parameter.choices)), float)
@@ -56,7 +57,9 @@ def _jittered(vector: Array, key: Array) -> Array:
     indices = group("expression")
     indices = indices[[not NAMES[i].endswith(("tears", "gloom", "tongueOut")) for i in indices]]
     noise = jax.random.normal(key, (len(indices),))
-    scale = np.array([0.22 if NAMES[i].startswith("eyeLook") else 0.05 for i in indices], np.float32)
+    scale = np.array(
+        [0.22 if NAMES[i].startswith("eyeLook") else 0.05 for i in indices], np.float32
+    )
     moved = vector[indices] + jnp.where(LOW[indices] < 0, noise, jnp.abs(noise)) * scale
     return vector.at[indices].set(jnp.clip(moved, LOW[indices], HIGH[indices]))
 
