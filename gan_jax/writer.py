@@ -55,7 +55,8 @@ class TensorBoard:
     def __init__(self, directory: Path, start: int):
         from tensorboardX import SummaryWriter
 
-        self._writer = SummaryWriter(str(directory), purge_step=start or None)
+        # TensorBoard hides what lies at or after that step; the row of the restored one stays.
+        self._writer = SummaryWriter(str(directory), purge_step=start + 1 if start else None)
 
     def row(self, step: int, row: Row) -> None:
         for name, value in row.items():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 from gan_jax.ops import matmul_convolution as matmul
@@ -45,7 +46,7 @@ def convolution(
     if _choose(form) == "lax":
         return lax.conv_general_dilated(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
     geometry = Geometry(x.shape[1:3], kernel.shape[:2], strides, pairs)
-    return matmul.convolve(geometry, x, kernel)
+    return matmul.convolve(geometry, *_over_the_same_axes(x, kernel))
 
 
 def transposed_convolution(
@@ -77,8 +78,9 @@ def transposed_convolution(
     pairs = _transposed_padding(kernel, strides, padding)
     if _choose(form) == "lax":
         return lax.conv_transpose(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
-    adjoint = kernel[::-1, ::-1].swapaxes(2, 3)
-    return matmul.input_gradient(_adjoint_geometry(x, kernel, strides, pairs), x, adjoint)
+    geometry = _adjoint_geometry(x, kernel, strides, pairs)
+    x, kernel = _over_the_same_axes(x, kernel)
+    return matmul.input_gradient(geometry, x, kernel[::-1, ::-1].swapaxes(2, 3))
 
 
 def _adjoint_geometry(x, kernel, strides, pairs) -> Geometry:
@@ -95,6 +97,16 @@ def _adjoint_geometry(x, kernel, strides, pairs) -> Geometry:
         (k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernel.shape[:2], pairs, strict=True)
     )
     return Geometry(size, kernel.shape[:2], strides, inner)
+
+
+def _over_the_same_axes(x: Array, kernel: Array) -> tuple[Array, Array]:
+    """Under `shard_map`, makes both vary over the axes that either does.
+
+    A custom gradient must be of its argument's type; JAX's own transpose of this promotion sums the
+    kernel's gradient over devices. The selections are constant, and compile to nothing.
+    """
+    of_x, of_kernel = (lax.stop_gradient(jnp.sum(a[:1, :1, :1, :1])) for a in (x, kernel))
+    return jnp.where(True, x, of_kernel), jnp.where(True, kernel, of_x)
 
 
 def _choose(form: Form | None) -> Form:
@@ -129,6 +141,7 @@ def _pairs(padding: Sequence[tuple[int, int]]):
 
 def _convolution_padding(x, kernel, strides, padding: Padding):
     if isinstance(padding, str):
+        _check_name(padding)
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     pairs = _pairs(padding)
     for size, k, (low, high) in zip(x.shape[1:3], kernel.shape[:2], pairs, strict=True):
@@ -140,8 +153,9 @@ def _convolution_padding(x, kernel, strides, padding: Padding):
 def _transposed_padding(kernel, strides, padding: Padding):
     if not isinstance(padding, str):
         return _pairs(padding)
+    _check_name(padding)
     return tuple(
-        _named_transposed_padding(k, stride, padding.upper())
+        _named_transposed_padding(k, stride, padding)
         for k, stride in zip(kernel.shape[:2], strides, strict=True)
     )
 
@@ -151,6 +165,9 @@ def _named_transposed_padding(k: int, stride: int, padding: str) -> tuple[int, i
     if padding == "SAME":
         low = k - 1 if stride > k - 1 else -(-(k + stride - 2) // 2)
         return low, k + stride - 2 - low
-    if padding == "VALID":
-        return k - 1, stride - 1 + max(k - stride, 0)
-    raise ValueError(f"padding must be 'SAME', 'VALID' or pairs, got {padding!r}")
+    return k - 1, stride - 1 + max(k - stride, 0)
+
+
+def _check_name(padding: str) -> None:
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(f"padding must be 'SAME', 'VALID' or pairs, got {padding!r}")

@@ -1,4 +1,8 @@
 """Procedural 2-D avatars with exact ground truth: parameters -> image, landmarks, part masks.
 
-The renderer is pure JAX; nothing here is imported by `import gan_jax`.
+The renderer (`renderer.py`, pure JAX) is imported only where something is drawn.
 """
+
+from gan_jax.data.avatars.dataset import open_avatars, prepare
+
+__all__ = ["open_avatars", "prepare"]

@@ -17,9 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.avatars.generation import SEED
-from gan_jax.data.avatars.renderer import RENDERER_VERSION
-from gan_jax.data.avatars.sampling import SPLITS
+from gan_jax.data.avatars.version import RENDERER_VERSION, SEED, SPLITS
 from gan_jax.errors import DataError, StorageError, UsageError
 
 SIZES = (32, 64, 128)
@@ -142,12 +140,13 @@ class AvatarSource:
 
     An example is a dict: `image` `[H, W, 4]` uint8 (straight alpha), `landmarks` `[L, 2]` float32
     in [0, 1], `parameters` `[P]` float32, `intensity` float32 in [0, 1], `expression` and `style`
-    int32, `identity` `[F]` int32 (`FACTOR_NAMES`).
+    int32, `identity` `[F]` int32 (`FACTOR_NAMES`); `label` is `expression`, the class.
     """
 
-    def __init__(self, records: Any, fingerprint: str):
+    def __init__(self, records: Any, fingerprint: str, class_names: tuple[str, ...]):
         self._records = records
         self.fingerprint = fingerprint
+        self.class_names = class_names
 
     def __len__(self) -> int:
         return len(self._records)
@@ -173,32 +172,27 @@ def _decoded(record: dict) -> Example:
     with Image.open(io.BytesIO(record["image"])) as picture:
         image = np.asarray(picture)
     floats = {key: np.asarray(record[key], np.float32) for key in FLOATS}
-    return {
-        "image": image,
-        **floats,
-        **{key: np.asarray(record[key], np.int32) for key in INTEGERS},
-    }
+    integers = {key: np.asarray(record[key], np.int32) for key in INTEGERS}
+    return {"image": image, "label": integers["expression"], **integers, **floats}
 
 
 def fingerprint(size: int, split: str, count: int | None = None) -> str:
     """sha256 of all that the split's contents follow from."""
-    text = (
-        f"avatars renderer={RENDERER_VERSION} seed={SEED} size={size} split={split} count={count}"
-    )
+    text = f"avatars {RENDERER_VERSION} seed={SEED} size={size} split={split} count={count}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def open_avatars(
     size: int, split: str, data_dir: Path | None = None, count: int | None = None
 ) -> AvatarSource:
-    """The prepared split `train` or `test`.
+    """The prepared split `train`, `test`, or `all` (train, then test).
 
     Raises:
         UsageError: no such size or split.
         DataError: the set was not prepared there.
     """
-    if split not in SPLITS:
-        raise UsageError(f"avatars have the splits {' and '.join(SPLITS)}, not {split!r}")
+    if split not in (*SPLITS, "all"):
+        raise UsageError(f"avatars have the splits {', '.join(SPLITS)} and all, not {split!r}")
     root = Path(data_dir or default_data_dir())
     builder = _builder(size, root, count)
     if not _is_prepared(Path(builder.data_dir)):
@@ -207,5 +201,7 @@ def open_avatars(
         )
     import tensorflow_datasets as tfds
 
+    from gan_jax.data.avatars.expressions import EXPRESSIONS
+
     records = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    return AvatarSource(records, fingerprint(size, split, count))
+    return AvatarSource(records, fingerprint(size, split, count), EXPRESSIONS)

@@ -18,9 +18,9 @@ from PIL import Image
 from gan_jax.data.avatars.landmarks import landmarks
 from gan_jax.data.avatars.parameters import factors
 from gan_jax.data.avatars.renderer import render, to_uint8
-from gan_jax.data.avatars.sampling import SPLITS, sample_avatar
+from gan_jax.data.avatars.sampling import sample_avatar
+from gan_jax.data.avatars.version import SEED, SPLITS
 
-SEED = 2024
 CHUNK = 125  # avatars drawn in one call
 THREADS = 2  # one call keeps one core busy
 

@@ -99,7 +99,7 @@ class Palette(NamedTuple):
     ink: Array
 
 
-def mix(a: Array, b: Array, t) -> Array:
+def mix(a: Array, b: Array | float, t: Array | float) -> Array:
     """From `a` at 0 to `b` at 1."""
     return a + (b - a) * t
 
@@ -129,11 +129,11 @@ def palette(parameters: dict[str, Array], style: Style) -> Palette:
         brow=mix(hair[1] * 0.8, ink, 0.25),
         ink=ink,
     )  # fmt: skip
-    return Palette(*(_tone(colour, style) for colour in colours))
+    return Palette(*_tone(jnp.stack(colours), style))
 
 
-def _tone(colour: Array, style: Style) -> Array:
-    """`[3]` -> `[3]`: saturation, then lightening towards white."""
-    grey = jnp.dot(colour, jnp.array([0.299, 0.587, 0.114]))
-    colour = mix(grey, colour, style.saturation)
-    return jnp.clip(colour + (1 - colour) * style.lightness, 0, 1)
+def _tone(colours: Array, style: Style) -> Array:
+    """`[N, 3]` -> `[N, 3]`: saturation, then lightening towards white."""
+    grey = colours @ jnp.array([0.299, 0.587, 0.114])
+    colours = mix(grey[:, None], colours, style.saturation)
+    return jnp.clip(mix(colours, 1.0, style.lightness), 0, 1)

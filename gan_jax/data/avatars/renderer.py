@@ -16,7 +16,6 @@ from gan_jax.data.avatars.pen import Pen
 from gan_jax.data.avatars.pose import picture_to_head, pose
 from gan_jax.data.avatars.styles import style
 
-RENDERER_VERSION = "1.0.0"
 BROW_THROUGH_HAIR = 0.55  # brows stay readable under a fringe, as is the custom in drawn faces
 
 

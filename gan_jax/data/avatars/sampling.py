@@ -13,7 +13,6 @@ from jax import Array
 from gan_jax.data.avatars.expressions import EXPRESSIONS, MIRROR, express
 from gan_jax.data.avatars.parameters import HIGH, INDEX, LOW, NAMES, PARAMETERS, group
 
-SPLITS = ("train", "test")
 WEIGHTS = {"headwear": (6, 2, 2, 2, 2, 2, 2), "eyewear": (6, 2, 1)}  # other choices are even
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from gan_jax.data.avatars.expressions import EXPRESSIONS
-from gan_jax.data.avatars.generation import SEED, avatars
+from gan_jax.data.avatars.generation import avatars
 from gan_jax.data.avatars.landmarks import LANDMARKS
 from gan_jax.data.avatars.layers import PARTS
 from gan_jax.data.avatars.parameters import FACTOR_NAMES, FACTORS, NAMES, STYLES
-from gan_jax.data.avatars.renderer import RENDERER_VERSION
+from gan_jax.data.avatars.version import RENDERER_VERSION, SEED
 
 
 @dataclasses.dataclass(eq=False)

@@ -1,0 +1,237 @@
+"""Both operations against XLA's own, to the last digits of float64, to the second derivative."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from gan_jax.ops.convolution import convolution, transposed_convolution
+
+REFERENCES = {
+    convolution: partial(
+        lax.conv_general_dilated, dimension_numbers=("NHWC", "HWIO", "NHWC"), rhs_dilation=(1, 1)
+    ),
+    transposed_convolution: lax.conv_transpose,
+}
+# Height, width, kernel, strides, padding, inputs, features: each network's kind of layer, and both
+# ways of every face (few inputs, few features, blocks that fit and that do not).
+CASES = [
+    (8, 8, (4, 4), (2, 2), "SAME", 2, 3),
+    (8, 6, (4, 4), (2, 2), ((1, 1), (1, 1)), 1, 40),
+    (6, 8, (4, 4), (2, 2), "SAME", 40, 1),
+    (7, 7, (5, 5), (2, 2), "SAME", 3, 4),
+    (7, 5, (3, 3), (1, 1), "SAME", 3, 2),
+    (5, 7, (3, 3), (1, 1), "SAME", 40, 1),
+    (4, 4, (4, 4), (1, 1), "VALID", 3, 2),
+    (1, 1, (4, 4), (1, 1), ((3, 3), (3, 3)), 3, 2),
+    (5, 6, (1, 1), (2, 2), "VALID", 3, 2),
+    (9, 8, (3, 2), (3, 1), ((-1, 2), (1, 0)), 2, 3),
+    (9, 9, (7, 7), (1, 1), "SAME", 2, 3),
+]
+GRID = [
+    (7, 8, kernel, strides, padding, inputs, features)
+    for kernel in ((1, 1), (2, 3), (3, 3), (4, 4), (5, 5))
+    for strides in ((1, 1), (2, 2), (3, 1))
+    for padding in ("SAME", ((-1, 2), (1, 3)))
+    for inputs, features in ((30, 1), (1, 30))
+]
+OPERATIONS = pytest.mark.parametrize("operation", REFERENCES, ids=lambda f: f.__name__)
+
+
+def _arrays(case, dtype=jnp.float64):
+    height, width, kernel, _, _, inputs, features = case
+    first, second = jax.random.split(jax.random.key(0))
+    x = jax.random.normal(first, (2, height, width, inputs), dtype)
+    return x, jax.random.normal(second, (*kernel, inputs, features), dtype)
+
+
+def _all_orders(operation, x, kernel):
+    """The value, both gradients, and the gradients of a function of the gradients."""
+
+    def loss(x, kernel):
+        return jnp.sum(jnp.sin(operation(x, kernel)))
+
+    def penalty(x, kernel):
+        by_x, by_kernel = jax.grad(loss, (0, 1))(x, kernel)
+        return jnp.sum(by_x**2) + jnp.sum(by_kernel**3)
+
+    return operation(x, kernel), *(jax.grad(f, (0, 1))(x, kernel) for f in (loss, penalty))
+
+
+def _check(operation, case):
+    _, _, _, strides, padding, _, _ = case
+    with jax.enable_x64(True):
+        x, kernel = _arrays(case)
+
+        def ours(x, kernel):
+            return operation(x, kernel, strides=strides, padding=padding, form="matmul")
+
+        def reference(x, kernel):
+            return REFERENCES[operation](x, kernel, strides, padding)
+
+        found = jax.jit(partial(_all_orders, ours))(x, kernel)
+        expected = jax.jit(partial(_all_orders, reference))(x, kernel)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype == jnp.float64
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12 * float(np.max(np.abs(b), initial=1)))
+
+
+@OPERATIONS
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equals_xla_to_the_second_derivative(operation, case):
+    _check(operation, case)
+
+
+@pytest.mark.slow
+@OPERATIONS
+@pytest.mark.parametrize("case", GRID, ids=str)
+def test_equals_xla_over_a_grid(operation, case):
+    _check(operation, case)
+
+
+@OPERATIONS
+def test_default_form_is_exact_on_this_backend(operation):
+    x, kernel = _arrays(CASES[0], jnp.float32)
+    default = operation(x, kernel, strides=(2, 2))
+    np.testing.assert_allclose(
+        default, operation(x, kernel, strides=(2, 2), form="lax"), atol=1e-4
+    )
+
+
+@OPERATIONS
+def test_vmap_over_weights_is_a_batched_product(operation):
+    x, kernel = _arrays(CASES[0], jnp.float32)
+    x, kernels = jnp.stack([x, 2 * x, x - 1]), jnp.stack([kernel, kernel + 1, -kernel])
+    one = jax.grad(
+        lambda x, k: jnp.sum(operation(x, k, strides=(2, 2), form="matmul") ** 2), (0, 1)
+    )
+    many = jax.jit(jax.vmap(one))
+    for found, expected in zip(
+        many(x, kernels), zip(*map(one, x, kernels), strict=True), strict=True
+    ):
+        np.testing.assert_allclose(found, jnp.stack(expected), rtol=1e-5, atol=1e-3)
+    assert " convolution(" not in many.lower(x, kernels).compile().as_text()
+
+
+@OPERATIONS
+def test_half_precision_accumulates_in_float32(operation):
+    case = (8, 8, (4, 4), (2, 2), "SAME", 64, 8)
+    x, kernel = (array.astype(jnp.bfloat16) for array in _arrays(case, jnp.float32))
+
+    def gradients(x, kernel):
+        y, pullback = jax.vjp(lambda *a: operation(*a, strides=(2, 2), form="matmul"), x, kernel)
+        return y, *pullback(y)
+
+    exact = gradients(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    for half, full in zip(gradients(x, kernel), exact, strict=True):
+        assert half.dtype == jnp.bfloat16
+        scale = float(jnp.max(jnp.abs(full)))  # the pulled-back y is itself rounded
+        np.testing.assert_allclose(half.astype(jnp.float32), full, atol=scale * 2**-7)
+
+
+@OPERATIONS
+def test_runs_under_control_flow(operation):
+    x, kernel = _arrays(CASES[0], jnp.float32)
+
+    def gradient(kernel):
+        def loss(kernel):
+            return jnp.mean(operation(x, kernel, strides=(2, 2), form="matmul") ** 2)
+
+        return jax.grad(loss)(kernel)
+
+    def descend(kernel):
+        return kernel - 0.1 * gradient(kernel)
+
+    expected = descend(descend(kernel))
+    scanned, _ = lax.scan(lambda k, _: (descend(k), None), kernel, None, length=2)
+    looped = lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, descend(s[1])), (0, kernel))[1]
+    switched = jax.jit(lambda k, due: lax.cond(due, lambda: descend(descend(k)), lambda: k))
+    for found in (scanned, looped, switched(kernel, True)):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def _loss(operation, x, kernel):
+    return jnp.mean(operation(x, kernel, strides=(2, 2), form="matmul") ** 2)
+
+
+@OPERATIONS
+@pytest.mark.parametrize("case", [CASES[0], CASES[1], CASES[2]], ids=str)
+def test_a_sharded_batch_stays_where_it_is(operation, case):
+    x, kernel = _arrays(case, jnp.float32)
+    x = jnp.concatenate([x, x + 1, x - 1, -x])
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+    rows, everywhere = NamedSharding(mesh, P("data")), NamedSharding(mesh, P())
+
+    def penalty(x, kernel):
+        by_x = jax.grad(partial(_loss, operation))(x, kernel)
+        return _loss(operation, x, kernel) + jnp.sum(by_x**2)
+
+    gradient = jax.value_and_grad(penalty, (0, 1))
+    sharded = jax.jit(
+        gradient,
+        in_shardings=(rows, everywhere),
+        out_shardings=(everywhere, (rows, everywhere)),
+    )
+    arguments = jax.device_put(x, rows), jax.device_put(kernel, everywhere)
+    for found, expected in zip(
+        jax.tree.leaves(sharded(*arguments)), jax.tree.leaves(gradient(x, kernel)), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    compiled = sharded.lower(*arguments).compile().as_text()
+    assert not re.findall(r"all-gather|all-to-all|collective-permute", compiled)
+    assert "all-reduce" in compiled  # of the loss and of the kernel's gradient
+
+
+@OPERATIONS
+def test_shard_map_sums_the_kernel_gradient(operation):
+    x, kernel = _arrays(CASES[0], jnp.float32)
+    x = jnp.concatenate([x, x + 1])
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+
+    @partial(jax.shard_map, mesh=mesh, in_specs=(P("data"), P()), out_specs=P())
+    def mapped(x, kernel):
+        # The kernel is the same everywhere, so its gradient comes back as the sum over devices.
+        return jax.grad(partial(_loss, operation), argnums=1)(x, kernel) / 4
+
+    expected = jax.grad(partial(_loss, operation), argnums=1)(x, kernel)
+    np.testing.assert_allclose(jax.jit(mapped)(x, kernel), expected, rtol=1e-4, atol=1e-5)
+
+
+@OPERATIONS
+def test_what_makes_no_convolution_is_refused(operation):
+    x, kernel = jnp.ones((2, 5, 5, 4)), jnp.ones((3, 3, 4, 2))
+    refused = partial(pytest.raises, ValueError)
+    with refused(match="channels"):
+        operation(x, jnp.ones((3, 3, 2, 2)), strides=(1, 1))
+    with refused(match="B, H, W, I"):
+        operation(x[0], kernel, strides=(1, 1))
+    with refused(match="strides"):
+        operation(x, kernel, strides=(0, 1))
+    with refused(match="strides"):
+        operation(x, kernel, strides=(1,))
+    with refused(match="padding"):
+        operation(x, kernel, strides=(1, 1), padding="CIRCULAR")
+    with refused(match="padding"):
+        operation(x, kernel, strides=(1, 1), padding=[(1, 1)])
+    with refused(match="form"):
+        operation(x, kernel, strides=(1, 1), form="fft")
+    with pytest.raises(TypeError, match="bfloat16"):
+        operation(x, kernel.astype(jnp.bfloat16), strides=(1, 1))
+
+
+def test_a_kernel_larger_than_the_picture_is_refused():
+    with pytest.raises(ValueError, match="larger"):
+        convolution(jnp.ones((1, 2, 5, 1)), jnp.ones((3, 3, 1, 1)), padding="VALID")
+    with pytest.raises(ValueError, match="no pixel"):
+        padding = ((-1, -1), (0, 0))
+        transposed_convolution(
+            jnp.ones((1, 2, 5, 1)), jnp.ones((3, 3, 1, 1)), strides=(1, 1), padding=padding
+        )
