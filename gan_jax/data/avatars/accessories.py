@@ -32,7 +32,7 @@ def draw_cat_ears(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: P
 
 def _ear(side: Array, v: Array, size: float) -> Array:
     """A triangle with a swung outer edge."""
-    x, y = (side - 0.34) / size, (v + 0.65) / size
+    x, y = (side - 0.34) / size, (v + 0.63) / size
     outer = distance.slope(x, y, 0.11, -0.27, 0.15, 0.25)
     inner = distance.slope(x, y, -0.22, 0.2, 0.11, -0.27)
     return (distance.smooth_intersection(jnp.maximum(outer, inner), y - 0.25, 0.02) - 0.02) * size

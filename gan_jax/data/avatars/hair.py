@@ -80,10 +80,10 @@ def front_strands(parameters: Parameters, pose: Pose, x: Array, y: Array, pen: P
     u, v = to_local(frame(pose, 0.0, 0.0, 0.02), x, y)
     skull = distance.ellipse(u, v + 0.13, *_cap_radii(parameters))
     u, v = to_local(frame(pose, 0.0, 0.0, 0.12, lean=-0.1), x, y)
-    line_y = -0.40 + 0.85 * u * u
-    cap = jnp.maximum(skull, (v - line_y) * jax.lax.rsqrt(1 + (1.7 * u) ** 2))
+    line_y = -0.40 + 1.55 * u * u
+    cap = jnp.maximum(skull, (v - line_y) * jax.lax.rsqrt(1 + (3.1 * u) ** 2))
     rows = choose(FRONT, parameters["hairFront"])
-    bound = skull - 0.012 - 0.45 * jnp.maximum(v + 0.4, 0)
+    bound = skull - 0.45 * jnp.maximum(v + 0.4, 0)
     return paint_locks(u, v, rows, cap, pen, bound)
 
 
