@@ -46,13 +46,25 @@ class Console:
             yield advance
 
     def _plain(self, what: str) -> Advance:
-        last = time.monotonic()
+        begin = last = time.monotonic()
+        first: int | None = None
 
         def advance(done: int, total: int, note: str = "") -> None:
-            nonlocal last
+            nonlocal first, last
             now = time.monotonic()
+            first = done if first is None else first
             if now - last >= PLAIN_EVERY_SECONDS or done == total:
                 last = now
-                self.say(f"{what} {done}/{total}  {note}".rstrip())
+                left = (now - begin) / max(done - first, 1) * (total - done)
+                ahead = f"{_duration(left)} left" if done < total else ""
+                self.say("  ".join(filter(None, (f"{what} {done}/{total}", note, ahead))))
 
         return advance
+
+
+def _duration(seconds: float) -> str:
+    """`40 s`, `12 min` or `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -184,6 +184,7 @@ class Run:
             if self.is_first:
                 samples.reals(self.rounds, self.config.samples.count)
             samples.write(0, state)
+        self._say_what_it_is()
         with self.stopwatch.paused():
             compiled = self.program.compile()
         recorder = self._recorder()
@@ -208,6 +209,16 @@ class Run:
             except DivergedError as error:
                 self._report_divergence(recorder, error)
                 raise
+
+    def _say_what_it_is(self) -> None:
+        networks = ", ".join(
+            f"{name} {sum(leaf.size for leaf in jax.tree.leaves(net.params)):,}"
+            for name, net in self.program.abstract_state.nets.items()
+        )
+        mesh = self.program.mesh
+        devices = f"{mesh.size} x {mesh.devices.flat[0].device_kind}"
+        self.console.say(f"{self.experiment.name} in {self.directory} on {devices}")
+        self.console.say(f"parameters: {networks}; compiling the step")
 
     def _recorder(self) -> Recorder:
         def note(step: int, line: str) -> None:

@@ -20,12 +20,10 @@ def shapes(tree):
 
 
 @pytest.mark.subset
-@pytest.mark.parametrize("argument", ["", ":smoke"])
 @pytest.mark.parametrize("name", NAMES)
-def test_trace(name, argument):
+def test_trace(name):
     """At full size: init and step agree on the state, and the metrics are float32 scalars."""
-    overrides = [("mesh.devices", "1")]
-    experiment = load_experiment(f"{EXPERIMENTS / name}.py{argument}", overrides)
+    experiment = load_experiment(f"{EXPERIMENTS / name}.py", [("mesh.devices", "1")])
     program = build(experiment)
     step = step_of(experiment, program.recipe, program.optimizers)
     rounds = program.recipe.batches_per_round

@@ -23,6 +23,8 @@ from tests.tiny import (
     start,
 )
 
+pytestmark = pytest.mark.subset
+
 
 def round_of(data, index):
     return {name: jnp.asarray(leaf[index]) for name, leaf in data.items()}

@@ -31,7 +31,7 @@ from gan_jax.ops.windows import (
 )
 
 # Measured on CPU: adding up a window costs about as much as gathering this many.
-ADDING_COST = 3
+ADDING_COST = 1.5
 # Measured on CPU: more wasted multiplications than this cost more than block windows save.
 MOST_WASTE = 1.3
 

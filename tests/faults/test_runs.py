@@ -100,7 +100,7 @@ def test_a_second_process_is_refused_and_a_dead_one_is_no_obstacle(gan_jax, envi
     assert result.returncode == 0 and "taken over" in result.stderr
 
 
-POISON = '''
+POISON = """
 import sys
 sys.path.insert(0, {experiments!r})
 from digits_mlp import *
@@ -117,7 +117,7 @@ def get_dataset(config):
     images = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype(np.float32)
     images[{bad}] = np.nan
     return ArraySource({{"image": images}}, "poison", None, None)
-'''
+"""
 
 
 def poisoned(tmp_path, bad):
@@ -142,13 +142,12 @@ def test_too_many_in_a_row_is_divergence_with_a_report(gan_jax, tmp_path):
     experiment = poisoned(tmp_path, "[]")
     result = gan_jax("train", experiment, f"--workdir={workdir}", "--stop_at=10")
     assert result.returncode == 0, result.stderr
-    run = workdir / "run.json"
-    shutil.copy(poisoned(tmp_path, "slice(None)").partition(":")[0], tmp_path / "unused.py")
+    poisoned(tmp_path, "slice(None)")  # the same experiment file, now with nothing but NaN
     result = gan_jax("train", experiment, f"--workdir={workdir}", "--config.stop_after_skipped=5")
     assert result.returncode == 3 and "diverged" in result.stderr, result.stderr
     report = json.loads((workdir / "divergence.json").read_text())
     assert [entry["step"] for entry in report["rounds"]] == [11, 12, 13, 14, 15]
-    assert len(report["rounds"][0]["examples"][0]) == 16 and run.exists()
+    assert len(report["rounds"][0]["examples"][0]) == 16
     assert max(steps(workdir)) == 10
     result = gan_jax("sample", workdir, "--count=1", f"--out={tmp_path / 'x.png'}")
     assert result.returncode == 0, result.stderr

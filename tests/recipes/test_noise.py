@@ -13,6 +13,7 @@ from gan_jax import losses
 from gan_jax.losses import AdversarialLoss
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.ops.pixels import to_float
+from gan_jax.recipe import Nets
 from gan_jax.recipes.noise import noise_recipe
 from gan_jax.state import init
 from gan_jax.step import make_step
@@ -75,7 +76,7 @@ class ByHand:
     def __init__(self, loss, turns, r1_every, classes, rate):
         self.made = recipe(loss, turns, r1_every, classes)
         self.loss, self.turns, self.r1_every = loss, turns, r1_every
-        self.optimizer = adam(rate)
+        self.optimizer = optax.sgd(rate, momentum=0.5)
 
     def fakes(self, g, stats, z, label):
         variables = {"params": g, "batch_stats": stats}
@@ -151,29 +152,23 @@ class ByHand:
         return optax.apply_updates(params, updates), opt
 
 
-def adam(rate):
-    """Its epsilon keeps it smooth where gradients nearly vanish."""
-    return optax.adam(rate, b1=0.5, eps=1e-3)
-
-
 @pytest.mark.parametrize(
     ("loss", "turns", "r1_every", "classes"),
     [
-        (losses.non_saturating, 1, None, 0),
-        (losses.minimax, 1, 1, CLASSES),
-        (losses.hinge, 2, 2, CLASSES),
-        (relativistic, 2, None, 0),
+        (losses.non_saturating, 1, 1, CLASSES),
+        (losses.hinge, 2, 2, 0),
+        (relativistic, 1, None, 0),
     ],
-    ids=["plain", "r1", "turns and lazy r1", "relativistic"],
+    ids=["labels and r1", "turns and lazy r1", "relativistic"],
 )
 def test_rounds_are_those_written_by_hand(loss, turns, r1_every, classes):
     made = recipe(loss, turns, r1_every, classes)
-    optimizers = {name: adam(0.02) for name in made.networks}
+    optimizers = {name: optax.sgd(0.1, momentum=0.5) for name in made.networks}
     state = start(made, optimizers, classes)
     step = jax.jit(make_step(made, optimizers))
     assert made.batches_per_round == turns
 
-    by_hand = ByHand(loss, turns, r1_every, classes, 0.02)
+    by_hand = ByHand(loss, turns, r1_every, classes, rate=0.1)
     g, d = (state.nets[name] for name in ("generator", "discriminator"))
     plain = (g.params, d.params, g.stats["batch_stats"], g.params, g.opt, d.opt)
     data = batches(ROUNDS, turns, classes)
@@ -232,20 +227,17 @@ def test_the_penalty_is_half_gamma_times_the_squared_gradient(r1_every):
 
 def test_each_phase_leaves_the_other_network_alone():
     """With a learning rate of zero for one, the other's updates reach nothing of it."""
-    made = recipe(losses.non_saturating, 1, 2, 0)
+    made = recipe(losses.non_saturating, 1, None, 0)
+    optimizers = {name: optax.inject_hyperparams(optax.sgd)(0.1) for name in made.networks}
+    state = start(made, optimizers, 0)
+    step = jax.jit(make_step(made, optimizers))
     for still in made.networks:
-        rates = {name: 0.0 if name == still else 0.1 for name in made.networks}
-        optimizers = {name: optax.sgd(rate) for name, rate in rates.items()}
-        before = start(made, optimizers, 0)
-        after, _ = jax.jit(make_step(made, optimizers))(
-            before, {}, {"image": batches(1, 1, 0)["image"][0]}
-        )
+        rates = {f"{still}.learning_rate": jnp.float32(0.0)}
+        before = state.replace(hyper=state.hyper | rates)
+        after, _ = step(before, {}, {"image": batches(1, 1, 0)["image"][0]})
         for name in made.networks:
-            pairs = zip(
-                jax.tree.leaves(before.nets[name].params),
-                jax.tree.leaves(after.nets[name].params),
-                strict=True,
-            )
+            nets = before.nets[name], after.nets[name]
+            pairs = zip(*(jax.tree.leaves(net.params) for net in nets), strict=True)
             assert all(np.array_equal(a, b) == (name == still) for a, b in pairs), name
 
 
@@ -258,8 +250,6 @@ def test_the_generator_phase_trains_the_generator_alone():
 
 
 def test_generate_scales_latents_by_the_truncation():
-    from gan_jax.recipe import Nets
-
     made = recipe(losses.hinge, 1, None, CLASSES)
     state = start(made, {name: optax.sgd(0.1) for name in made.networks}, CLASSES)
     net = state.nets["generator"]
