@@ -8,15 +8,19 @@ four. GFLOP/s count the multiplications that the mathematics needs, not those th
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from measure import interleaved, machine, parser, report
+from hardware import hardware, write_row
+from interleaved import interleaved
 
 from gan_jax.networks.dcgan import SHAPES
 from gan_jax.ops.convolution import convolution, transposed_convolution
@@ -93,7 +97,9 @@ def scanned(call: Callable) -> Callable:
 
 
 def main() -> None:
-    arguments = parser(__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--repeats", type=int, default=7)
     arguments.add_argument("--sizes", default="28,32,64,128")
     arguments.add_argument("--widths", default="64,32")
     arguments.add_argument("--batches", default="64,32")
@@ -112,7 +118,8 @@ def main() -> None:
     for number, layer in enumerate(found, 1):
         print(f"# {number} of {len(found)}")
         for line in measure(layer, options.repeats):
-            report({"benchmark": "convolution", **machine(), **line}, options.out)
+            line["load"] = round(os.getloadavg()[0], 2)
+            write_row({"benchmark": "convolution", **line, **hardware()}, options.out)
 
 
 def measure(layer: Layer, repeats: int) -> Iterator[dict]:

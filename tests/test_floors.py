@@ -1,4 +1,4 @@
-"""Imports go down the floors of docs/architecture.md only, and the heavy libraries stay in place."""
+"""Imports go down the floors of docs/architecture.md only; heavy libraries stay in their place."""
 
 import ast
 from pathlib import Path
@@ -14,8 +14,8 @@ FLOORS = {
     3: "data images weights checkpoint checkpoint_directory manifest retention flat_state durable "
     "processes orbax_noise workdir writer mesh timing signals durations",
     4: "evaluators latents",
-    5: "config experiment console program training_data recorder loop run run_directory sample_writer "
-    "train trained sample data_command cli __main__ __init__",
+    5: "config experiment console program training_data recorder loop run run_directory "
+    "sample_writer train trained sample data_command cli __main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -31,9 +31,9 @@ from gan_jax.ops.windows import (
 )
 
 # Measured on CPU: adding up a window costs about as much as gathering this many.
-ADDING_COST = 1.5
+ADDING_COST = 3
 # Measured on CPU: more wasted multiplications than this cost more than block windows save.
-MOST_WASTE = 1.3
+MOST_WASTE = 1.2
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -10,7 +10,7 @@ import pytest
 from gan_jax.data.avatars.expressions import EXPRESSIONS, express
 from gan_jax.data.avatars.layers import PARTS, Layer, composite, part_masks
 from gan_jax.data.avatars.parameters import neutral, replace
-from gan_jax.data.avatars.renderer import render, render_batch, to_uint8
+from gan_jax.data.avatars.renderer import render, render_batch, render_masks, to_uint8
 
 
 def _face(**values):
@@ -74,6 +74,7 @@ def test_any_shape_and_vmap_trace():
     out = jax.eval_shape(jax.vmap(lambda vector: render(vector, (40, 30))), vectors)
     assert out.shape == (3, 40, 30, 4)
     assert jax.eval_shape(to_uint8, out).dtype == jnp.uint8
+    assert jax.eval_shape(lambda v: render_masks(v, 20), vectors).shape == (3, 20, 20, len(PARTS))
 
 
 def test_styles_differ(drawn):
