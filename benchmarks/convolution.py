@@ -18,9 +18,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
 from hardware import hardware, write_row
 from interleaved import interleaved
+from jax import Array, lax
 
 from gan_jax.networks.dcgan import SHAPES
 from gan_jax.ops.convolution import convolution, transposed_convolution

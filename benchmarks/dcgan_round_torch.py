@@ -35,7 +35,6 @@ def discriminator(width: int) -> nn.Module:
 
 def main(name: str, width: int, batch: int) -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(torch.get_num_threads())
     layout = torch.channels_last if name == "torch_channels_last" else torch.contiguous_format
     make, judge = (f(width).to(memory_format=layout) for f in (generator, discriminator))
     real = (2 * torch.rand(batch, 3, 64, 64) - 1).contiguous(memory_format=layout)
@@ -48,7 +47,7 @@ def main(name: str, width: int, batch: int) -> None:
         judge.requires_grad_(False)
         update(optimizers[0], softplus(-judge(make(torch.randn(batch, LATENT)))).mean())
         judge.requires_grad_(True)
-        print(float(loss), flush=True)
+        print(loss.item(), flush=True)
 
 
 def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:

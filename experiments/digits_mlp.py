@@ -48,9 +48,13 @@ def smoke(config: Config) -> None:
 def get_recipe(config: Config) -> Recipe:
     shape = (config.data.size, config.data.size, config.data.channels)
     return noise_recipe(
-        generator=MLPGenerator(shape, hidden=config.generator.hidden),
+        generator=MLPGenerator(
+            shape, hidden=config.generator.hidden, num_classes=config.num_classes
+        ),
         discriminator=MLPDiscriminator(
-            hidden=config.discriminator.hidden, dropout=config.discriminator.dropout
+            hidden=config.discriminator.hidden,
+            num_classes=config.num_classes,
+            dropout=config.discriminator.dropout,
         ),
         latent_size=config.latent_size,
         num_classes=config.num_classes,

@@ -69,12 +69,14 @@ def prepare_data(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width),
-        discriminator=DCGANDiscriminator(size, width=config.discriminator.width, normalise=False),
+        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        discriminator=DCGANDiscriminator(
+            size, width=config.discriminator.width, num_classes=classes, normalise=False
+        ),
         latent_size=config.latent_size,
-        num_classes=config.num_classes,
+        num_classes=classes,
         loss=losses.non_saturating,
         values={"ema_decay": config.ema_decay, "r1_weight": config.r1_weight},
         schedules={"ema_decay": ema_ramp_up(config.batch_size, ratio=0.05)},

@@ -204,6 +204,7 @@ class Run:
                 on_progress=lambda at: advance(at, self.durations.total, self.note),
                 stopwatch=self.stopwatch,
             )
+            self.stopwatch.lap()  # the first rate counts from here
             try:
                 return loop.run(state, step)
             except DivergedError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -60,7 +61,7 @@ class TensorBoard:
 
     def row(self, step: int, row: Row) -> None:
         for name, value in row.items():
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and math.isfinite(value):
                 self._writer.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
@@ -82,10 +83,12 @@ class WeightsAndBiases:
             ) from error
         self._wandb = wandb
         name = directory.name
+        # Two runs may have directories of the same name: the whole path makes the id.
+        place = hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:8]
         self._run = wandb.init(
             project=project,
             dir=str(directory),
-            id=name,
+            id=f"{name}-{place}",
             name=name,
             resume="allow",
             config=dict(config),

@@ -76,7 +76,8 @@ class DCGANGenerator(nn.Module):
     Attributes:
         size: 28, 32, 64 or 128; anything else raises UsageError.
         channels: 1, 3 or 4.
-        width: features of the layer nearest the picture (64 in the paper).
+        width: features of the layer nearest the picture (128 in the paper's figure 1, 64 in the
+            code released with it).
         num_classes: 0 for an unconditional network.
         dtype: of the computation; parameters are float32.
     """
@@ -124,7 +125,8 @@ class DCGANDiscriminator(nn.Module):
 
     Attributes:
         size: 28, 32, 64 or 128; anything else raises UsageError.
-        width: features of the layer nearest the picture (64 in the paper).
+        width: features of the layer nearest the picture (128 in the paper's figure 1, 64 in the
+            code released with it).
         num_classes: 0 for an unconditional network.
         normalise: BatchNorm after all but the first convolution.
         dropout: rate after each activation; 0.3 is usual at 28 pixels, the paper has none.

@@ -44,7 +44,7 @@ def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
         weights = kernel_to_blocks(geometry, kernel)
         y = _add_output_taps(geometry, _product(to_blocks(geometry, x), weights, (3,), (2,)))
     else:
-        y = _product(_input_windows(geometry, x), kernel.reshape(-1, features), (3,), (0,))
+        y = _band_products(_input_windows(geometry, x), kernel.reshape(-1, features), 0)
     return y.astype(x.dtype)
 
 
@@ -55,7 +55,7 @@ def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
     if _gathers_taps(geometry, *kernel.shape[2:]):
         flipped = weights[::-1, ::-1].transpose(2, 0, 1, 3)
         flipped = flipped.reshape(flipped.shape[0], -1)
-        x = _product(gather_taps(geometry, y), flipped, (3,), (1,))
+        x = _band_products(gather_taps(geometry, y), flipped, 1)
     else:
         weights = weights.reshape(-1, weights.shape[-1])
         x = add_taps(geometry, _product(y, weights, (3,), (1,)))
@@ -67,7 +67,7 @@ def kernel_gradient(geometry: Geometry, by_taps: bool, x: Array, y: Array) -> Ar
     """The adjoint of `convolve` in its kernel, `[kh, kw, I, O]`; `by_taps` gathers outputs."""
     inputs, features = x.shape[-1], y.shape[-1]
     if by_taps:
-        flipped = _kernel_product(to_blocks(geometry, x), gather_taps(geometry, y))
+        flipped = _kernel_product(gather_taps(geometry, y), to_blocks(geometry, x)).T
         flipped = flipped.reshape(-1, *geometry.taps, features).transpose(1, 2, 0, 3)
         kernel = kernel_from_blocks(geometry, flipped[::-1, ::-1])
     else:
@@ -76,7 +76,7 @@ def kernel_gradient(geometry: Geometry, by_taps: bool, x: Array, y: Array) -> Ar
     return kernel.astype(x.dtype)
 
 
-def _input_windows(geometry: Geometry, x: Array) -> Array:
+def _input_windows(geometry: Geometry, x: Array) -> list[Array]:
     padded = pad(x, geometry.edges)
     return windows(padded, geometry.kernel, geometry.strides, geometry.output)
 
@@ -93,13 +93,26 @@ def _gathers_taps(geometry: Geometry, inputs: int, features: int) -> bool:
     return few and geometry.waste < MOST_WASTE
 
 
-def _kernel_product(left: Array, right: Array) -> Array:
-    """Contracts all but the channels, `[..., C]` and `[..., D]` to `[C, D]`.
+def _band_products(bands: list[Array], weights: Array, axis: int) -> Array:
+    """Contracts the last axis of every band with `axis` of the weights, and joins the rows."""
+    return jnp.concatenate([_product(band, weights, (3,), (axis,)) for band in bands], axis=1)
 
-    XLA:CPU is up to twice as fast with the narrower operand on the left.
-    """
-    left, right = left.reshape(-1, left.shape[-1]), right.reshape(-1, right.shape[-1])
-    if left.shape[1] <= right.shape[1]:
+
+def _kernel_product(bands: list[Array], y: Array) -> Array:
+    """Contracts all but the channels, bands of `[B, h, w, C]` and `[B, h, w, D]` to `[C, D]`."""
+    start, total = 0, jnp.zeros(())
+    for band in bands:
+        rows = y[:, start : start + band.shape[1]]
+        total = total + _transposed_product(
+            band.reshape(-1, band.shape[-1]), rows.reshape(-1, y.shape[-1])
+        )
+        start += band.shape[1]
+    return total
+
+
+def _transposed_product(left: Array, right: Array) -> Array:
+    """`leftᵀ right`; XLA:CPU is up to twice as fast with the narrower operand on the left."""
+    if left.shape[1] <= right.shape[1] or left.shape[0] <= left.shape[1]:
         return _product(left, right, (0,), (0,))
     return lax.optimization_barrier(_product(right, left, (0,), (0,))).T
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 Pair = tuple[int, int]
+BANDS = 2
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,37 @@ class Geometry:
         return over_blocks / (prod(self.output) * prod(self.kernel))
 
 
-def windows(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
-    """Every window of `[B, H, W, C]`, side by side: `[B, *count, window · window · C]`.
+def windows(x: Array, window: Pair, steps: Pair, count: Pair) -> list[Array]:
+    """Every window of `[B, H, W, C]`, side by side, in bands of rows: `[B, rows, w, window² · C]`.
 
-    A gather, because XLA:CPU copies its rows whole where it walks slices element by element.
+    Gathers, because XLA:CPU copies their rows whole where it walks slices element by element. At
+    least two, because it fuses what has one user, and would then compute every pixel once for each
+    window that holds it.
     """
     batch, height, width, channels = x.shape
     if window == (height, width) or (window == (1, 1) and count == (height, width)):
-        return x.reshape(batch, *count, -1)
-    rows, columns = (jnp.arange(n) * step for n, step in zip(count, steps, strict=True))
-    corners = jnp.stack(jnp.meshgrid(rows, columns * channels, indexing="ij"), axis=-1)
+        return [x.reshape(batch, *count, -1)]
+    x = x.reshape(batch, height, width * channels)
+    bounds = [count[0] * band // BANDS for band in range(BANDS + 1)]
+    return [
+        _gather(x, range(start, stop), window, steps, count[1], channels)
+        for start, stop in pairwise(bounds)
+        if stop > start
+    ]
+
+
+def _gather(x: Array, rows: range, window: Pair, steps: Pair, columns: int, channels: int) -> Array:
+    corners = jnp.stack(
+        jnp.meshgrid(
+            jnp.arange(rows.start, rows.stop) * steps[0],
+            jnp.arange(columns) * steps[1] * channels,
+            indexing="ij",
+        ),
+        axis=-1,
+    )
     patches = lax.gather(
-        x.reshape(batch, height, width * channels),
-        jnp.broadcast_to(corners, (batch, *corners.shape)),
+        x,
+        jnp.broadcast_to(corners, (x.shape[0], *corners.shape)),
         lax.GatherDimensionNumbers(
             offset_dims=(3, 4),
             collapsed_slice_dims=(),
@@ -83,11 +103,11 @@ def windows(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
         (1, window[0], window[1] * channels),
         mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
     )
-    return patches.reshape(batch, *count, -1)
+    return patches.reshape(x.shape[0], len(rows), columns, -1)
 
 
-def gather_taps(geometry: Geometry, y: Array) -> Array:
-    """The outputs that every block of the input reaches: `[B, *blocks, taps · taps · O]`."""
+def gather_taps(geometry: Geometry, y: Array) -> list[Array]:
+    """The outputs that every block of the input reaches: `[B, rows, columns, taps · taps · O]`."""
     around = _pair((taps - 1, taps - 1) for taps in geometry.taps)
     return windows(pad(y, around), geometry.taps, (1, 1), geometry.blocks)
 
