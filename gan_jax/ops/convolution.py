@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gan_jax.ops import matmul_convolution as matmul
-from gan_jax.ops.windows import Geometry
+from gan_jax.ops.blocks import Geometry
 
 Form = Literal["lax", "matmul"]
 Padding = str | Sequence[tuple[int, int]]

@@ -1,98 +1,110 @@
-"""Where a convolution's windows lie, and moving pixels into and out of them."""
+"""A convolution's three faces over windows: gathered before one matrix product, or added up after.
+
+Either side may be the one that moves: windows of the input over pixels, or of the output over taps.
+The static shape says which moves less.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 from math import prod
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-Pair = tuple[int, int]
-BANDS = 2
+from gan_jax.ops.blocks import (
+    Geometry,
+    Pair,
+    from_blocks,
+    kernel_from_blocks,
+    kernel_to_blocks,
+    pad,
+    pair,
+    product,
+    product_over_pixels,
+    to_blocks,
+)
+
+# Measured on CPU: adding up one window costs as much as gathering so many.
+ADDING_COST = 3
+# Measured on CPU: more needless multiplications than this cost more than windows of taps save.
+MOST_NEEDLESS = 1.2
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """The static shape of a convolution `[B, H, W, I]` → `[B, h, w, O]`; pairs are rows, columns.
-
-    Blocks of `strides` pixels, counted from the padded corner, make it a convolution of stride 1
-    over `blocks` with `taps`.
-    """
-
-    size: Pair
-    kernel: Pair
-    strides: Pair
-    padding: tuple[Pair, Pair]
-
-    @cached_property
-    def output(self) -> Pair:
-        """Height and width of the output."""
-        axes = zip(self.size, self.kernel, self.strides, self.padding, strict=True)
-        return _pair((n + sum(padding) - k) // stride + 1 for n, k, stride, padding in axes)
-
-    @cached_property
-    def block(self) -> Pair:
-        """Pixels of a block; a kernel that fits only once is one block."""
-        axes = zip(self.output, self.kernel, self.strides, strict=True)
-        return _pair(k if output == 1 else stride for output, k, stride in axes)
-
-    @cached_property
-    def taps(self) -> Pair:
-        """The kernel's size in blocks."""
-        return _pair(-(-k // block) for k, block in zip(self.kernel, self.block, strict=True))
-
-    @cached_property
-    def blocks(self) -> Pair:
-        """The padded input's size in blocks."""
-        return _pair(n + taps - 1 for n, taps in zip(self.output, self.taps, strict=True))
-
-    @cached_property
-    def edges(self) -> tuple[Pair, Pair]:
-        """Padding that makes the input whole blocks; negative where the input is not reached."""
-        axes = zip(self.blocks, self.block, self.size, self.padding, strict=True)
-        return _pair((low, blocks * block - n - low) for blocks, block, n, (low, _) in axes)
-
-    @cached_property
-    def waste(self) -> float:
-        """Multiplications over blocks, relative to those that the convolution needs."""
-        over_blocks = prod(self.blocks) * prod(self.taps) * prod(self.block)
-        return over_blocks / (prod(self.output) * prod(self.kernel))
+def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    """The output `[B, h, w, O]` of input `[B, H, W, I]` and kernel `[kh, kw, I, O]`."""
+    inputs, features = kernel.shape[2:]
+    if _fits_blocks(geometry) and ADDING_COST * _taps_width(geometry, features) < _pixels_width(
+        geometry, inputs
+    ):
+        weights = kernel_to_blocks(geometry, kernel)
+        return _add_outputs(geometry, product(to_blocks(geometry, x), weights, 3, 2))
+    return product(_input_windows(geometry, x), kernel.reshape(-1, features), 3, 0)
 
 
-def windows(x: Array, window: Pair, steps: Pair, count: Pair) -> list[Array]:
-    """Every window of `[B, H, W, C]`, side by side, in bands of rows: `[B, rows, w, window² · C]`.
+def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    """The adjoint of `convolve` in its input: `[B, h, w, O]` and the kernel to `[B, H, W, I]`."""
+    inputs, features = kernel.shape[2:]
+    weights = kernel_to_blocks(geometry, kernel)
+    if _fits_blocks(geometry) and _taps_width(geometry, features) < ADDING_COST * _pixels_width(
+        geometry, inputs
+    ):
+        flipped = weights[::-1, ::-1].transpose(2, 0, 1, 3).reshape(weights.shape[2], -1)
+        x = product(_output_windows(geometry, y), flipped, 3, 1)
+    else:
+        x = _add_inputs(geometry, product(y, weights.reshape(-1, features), 3, 1))
+    return from_blocks(geometry, x)
 
-    Gathers, because XLA:CPU copies their rows whole where it walks slices element by element. At
-    least two, because it fuses what has one user, and would then compute every pixel once for each
-    window that holds it.
+
+def kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
+    """The adjoint of `convolve` in its kernel: `[kh, kw, I, O]`."""
+    inputs, features = x.shape[-1], y.shape[-1]
+    if _fits_blocks(geometry) and _taps_width(geometry, features) < _pixels_width(geometry, inputs):
+        flipped = product_over_pixels(to_blocks(geometry, x), _output_windows(geometry, y))
+        flipped = flipped.reshape(-1, *geometry.taps, features).transpose(1, 2, 0, 3)
+        return kernel_from_blocks(geometry, flipped[::-1, ::-1])
+    kernel = product_over_pixels(_input_windows(geometry, x), y)
+    return kernel.reshape(*geometry.kernel, inputs, features)
+
+
+def _pixels_width(geometry: Geometry, inputs: int) -> int:
+    return prod(geometry.kernel) * inputs
+
+
+def _taps_width(geometry: Geometry, features: int) -> int:
+    return prod(geometry.taps) * features
+
+
+def _fits_blocks(geometry: Geometry) -> bool:
+    """Whether taps multiply hardly more over blocks than the convolution needs."""
+    over_blocks = prod(geometry.blocks) * prod(geometry.taps) * prod(geometry.block)
+    return over_blocks < MOST_NEEDLESS * prod(geometry.output) * prod(geometry.kernel)
+
+
+def _input_windows(geometry: Geometry, x: Array) -> Array:
+    """The inputs that every output is made of: `[B, h, w, kh · kw · I]`."""
+    padded = pad(x, geometry.edges)
+    return _gather(padded, geometry.kernel, geometry.strides, geometry.output)
+
+
+def _output_windows(geometry: Geometry, y: Array) -> Array:
+    """The outputs that every block of the input reaches: `[B, *blocks, taps · taps · O]`."""
+    around = pair((taps - 1, taps - 1) for taps in geometry.taps)
+    return _gather(pad(y, around), geometry.taps, (1, 1), geometry.blocks)
+
+
+def _gather(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
+    """Every window of `[B, H, W, C]`, side by side: `[B, *count, window · window · C]`.
+
+    A gather of whole rows, which XLA:CPU copies as such; of slices it copies single elements.
     """
     batch, height, width, channels = x.shape
     if window == (height, width) or (window == (1, 1) and count == (height, width)):
-        return [x.reshape(batch, *count, -1)]
-    x = x.reshape(batch, height, width * channels)
-    bounds = [count[0] * band // BANDS for band in range(BANDS + 1)]
-    return [
-        _gather(x, range(start, stop), window, steps, count[1], channels)
-        for start, stop in pairwise(bounds)
-        if stop > start
-    ]
-
-
-def _gather(x: Array, rows: range, window: Pair, steps: Pair, columns: int, channels: int) -> Array:
-    corners = jnp.stack(
-        jnp.meshgrid(
-            jnp.arange(rows.start, rows.stop) * steps[0],
-            jnp.arange(columns) * steps[1] * channels,
-            indexing="ij",
-        ),
-        axis=-1,
-    )
-    patches = lax.gather(
-        x,
-        jnp.broadcast_to(corners, (x.shape[0], *corners.shape)),
+        return x.reshape(batch, *count, prod(window) * channels)
+    rows, columns = (jnp.arange(n) * step for n, step in zip(count, steps, strict=True))
+    corners = jnp.stack(jnp.meshgrid(rows, columns * channels, indexing="ij"), axis=-1)
+    windows = lax.gather(
+        x.reshape(batch, height, width * channels),
+        jnp.broadcast_to(corners, (batch, *corners.shape)),
         lax.GatherDimensionNumbers(
             offset_dims=(3, 4),
             collapsed_slice_dims=(),
@@ -103,71 +115,29 @@ def _gather(x: Array, rows: range, window: Pair, steps: Pair, columns: int, chan
         (1, window[0], window[1] * channels),
         mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
     )
-    return patches.reshape(x.shape[0], len(rows), columns, -1)
+    return windows.reshape(batch, *count, prod(window) * channels)
 
 
-def gather_taps(geometry: Geometry, y: Array) -> list[Array]:
-    """The outputs that every block of the input reaches: `[B, rows, columns, taps · taps · O]`."""
-    around = _pair((taps - 1, taps - 1) for taps in geometry.taps)
-    return windows(pad(y, around), geometry.taps, (1, 1), geometry.blocks)
-
-
-def add_taps(geometry: Geometry, patches: Array) -> Array:
-    """The adjoint of windows over blocks, `[B, h, w, taps · taps · C]` to `[B, *blocks, C]`."""
+def _add_inputs(geometry: Geometry, windows: Array) -> Array:
+    """Every output's part in the blocks, `[B, h, w, taps · taps · C]`, added up there."""
     (height, width), (rows, columns) = geometry.output, geometry.blocks
-    views = jnp.split(patches, prod(geometry.taps), axis=3)
-    shifts = [
-        (row, column) for row in range(geometry.taps[0]) for column in range(geometry.taps[1])
-    ]
-    placed = (
-        pad(view, ((row, rows - height - row), (column, columns - width - column)))
-        for view, (row, column) in zip(views, shifts, strict=True)
-    )
-    return sum(placed, start=jnp.zeros((), patches.dtype))
+    parts = jnp.split(windows, prod(geometry.taps), axis=3)
+    total = jnp.zeros((), windows.dtype)
+    for part, (row, column) in zip(parts, _shifts(geometry), strict=True):
+        below, right = rows - height - row, columns - width - column
+        total = total + pad(part, ((row, below), (column, right)))
+    return total
 
 
-def pad(x: Array, edges: tuple[Pair, Pair]) -> Array:
-    """Zeros around rows and columns; a negative edge crops."""
-    if edges == ((0, 0), (0, 0)):
-        return x
-    config = [(0, 0, 0), *((low, high, 0) for low, high in edges), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
+def _add_outputs(geometry: Geometry, windows: Array) -> Array:
+    """Every block's part in the outputs, `[B, *blocks, taps, taps, O]`, added up there."""
+    height, width = geometry.output
+    total = jnp.zeros((), windows.dtype)
+    for row, column in _shifts(geometry):
+        total = total + windows[:, row : row + height, column : column + width, row, column]
+    return total
 
 
-def to_blocks(geometry: Geometry, x: Array) -> Array:
-    """Pads `[B, H, W, I]` and moves blocks into the channels: `[B, *blocks, block · block · I]`."""
-    (rows, columns), (height, width) = geometry.blocks, geometry.block
-    x = pad(x, geometry.edges)
-    x = x.reshape(x.shape[0], rows, height, columns, width, x.shape[-1])
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(x.shape[0], rows, columns, -1)
-
-
-def from_blocks(geometry: Geometry, x: Array) -> Array:
-    """The adjoint of `to_blocks`."""
-    (rows, columns), (height, width) = geometry.blocks, geometry.block
-    x = x.reshape(x.shape[0], rows, columns, height, width, -1).transpose(0, 1, 3, 2, 4, 5)
-    x = x.reshape(x.shape[0], rows * height, columns * width, -1)
-    return pad(x, _pair((-low, -high) for low, high in geometry.edges))
-
-
-def kernel_to_blocks(geometry: Geometry, kernel: Array) -> Array:
-    """`[kh, kw, I, O]` to `[taps, taps, block · block · I, O]`, zeros where a block sticks out."""
-    (rows, columns), (height, width) = geometry.taps, geometry.block
-    missing = ((0, rows * height - kernel.shape[0]), (0, columns * width - kernel.shape[1]))
-    kernel = jnp.pad(kernel, (*missing, (0, 0), (0, 0)))
-    kernel = kernel.reshape(rows, height, columns, width, *kernel.shape[2:])
-    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(rows, columns, -1, kernel.shape[-1])
-
-
-def kernel_from_blocks(geometry: Geometry, weights: Array) -> Array:
-    """The adjoint of `kernel_to_blocks`."""
-    (rows, columns), (height, width) = geometry.taps, geometry.block
-    kernel = weights.reshape(rows, columns, height, width, -1, weights.shape[-1])
-    kernel = kernel.transpose(0, 2, 1, 3, 4, 5)
-    kernel = kernel.reshape(rows * height, columns * width, -1, weights.shape[-1])
-    return kernel[: geometry.kernel[0], : geometry.kernel[1]]
-
-
-def _pair(values) -> tuple:
-    first, second = values
-    return first, second
+def _shifts(geometry: Geometry) -> list[Pair]:
+    rows, columns = geometry.taps
+    return [(row, column) for row in range(rows) for column in range(columns)]
