@@ -163,6 +163,7 @@ class Checkpoints:
             directory = self._directory
             manifest.write(staged, header)
             checkpoint_directory.commit(staged, directory / str(header.step))
+            checkpoint_directory.mark_as_begun(directory)
             manifests = checkpoint_directory.readable(directory)
             for step in manifests.keys() - self._retention.kept(manifests):
                 with contextlib.suppress(OSError):  # the next save tries again
@@ -205,6 +206,8 @@ class Checkpoints:
             quarantine=True,
         )
         self.saved_step = None if restored is None else restored.manifest.step
+        if restored is None:
+            processes.on_process_0(lambda: checkpoint_directory.refuse_if_begun(self._directory))
         return restored
 
     def discard_after(self, step: int) -> None:

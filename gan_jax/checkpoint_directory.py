@@ -17,6 +17,7 @@ from gan_jax.errors import StorageError, UsageError
 from gan_jax.manifest import Damaged, Manifest
 from gan_jax.retention import Best
 
+BEGUN = ".checkpoints_began"
 STAGING = ".staging"
 QUARANTINE = "quarantine"
 REMOVED = "removed-"
@@ -76,6 +77,23 @@ def drop(directory: Path, step: int) -> None:
         removed.parent.mkdir(exist_ok=True)
         durable.rename(path, removed)
         shutil.rmtree(removed, ignore_errors=True)
+
+
+def mark_as_begun(directory: Path) -> None:
+    """Leaves a mark beside the directory, once, that there was a checkpoint in it."""
+    mark = directory.with_name(BEGUN)
+    if not mark.exists():
+        durable.write_bytes(mark, b"")
+
+
+def refuse_if_begun(directory: Path) -> None:
+    """Raises StorageError where checkpoints were saved and not one of them is left: to start over
+    is for a person to decide."""
+    if directory.with_name(BEGUN).exists():
+        raise StorageError(
+            f"{directory} holds no checkpoint any more, though some were saved: bring one back, "
+            "or start anew in another --workdir"
+        )
 
 
 def clear_staging(directory: Path) -> list[str]:

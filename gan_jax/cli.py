@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -108,11 +109,22 @@ def explain(error: BaseException) -> tuple[str, int]:
     return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 1
 
 
+def leave_together() -> None:
+    """With several processes: lets the others end by their own error before the first of them,
+    which they report to, is gone; waits ten seconds at most."""
+    jax = sys.modules.get("jax")
+    if jax is not None and jax.distributed.is_initialized():
+        thread = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        thread.start()
+        thread.join(timeout=10)
+
+
 def main() -> None:
     """The console script."""
     code = run(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
+    leave_together()
     if code:
         # Threads that read data ahead must not keep a failed command from ending.
         os._exit(code)

@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
     if overrides:
         raise UsageError("data takes no --config.KEY=VALUE; --size and --split set the shape")
+    for flag in ("size", "count"):
+        value = getattr(arguments, flag)
+        if value is not None and value < 1:
+            raise UsageError(f"--{flag}={value}: must be at least 1")
+    if arguments.out and arguments.out.suffix.lower() != ".png":
+        raise UsageError(f"--out={arguments.out}: must end in .png")
     use_compilation_cache()
     actions = {"check": check, "prepare": prepare, "preview": save_preview}
     return actions[arguments.action](arguments, Console())
@@ -73,9 +79,7 @@ def save_preview(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def open_for_preview(arguments: argparse.Namespace, console: Console) -> PictureSource:
-    """The source in colour; raises UsageError for a count that shows nothing."""
-    if arguments.count < 1:
-        raise UsageError(f"--count={arguments.count}: must be at least 1")
+    """The source in colour, with alpha."""
     with console.progress(f"preparing {arguments.source}") as advance:
         return open_source(
             arguments.source,

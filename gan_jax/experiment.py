@@ -84,8 +84,9 @@ def load_experiment(name: str, overrides: Sequence[tuple[str, str]] = ()) -> Exp
         UsageError: no such file, one that does not import or lacks a function, an argument it
             does not know, a config key or value that is wrong.
     """
-    file, _, argument = name.partition(":")
-    path = Path(file)
+    file, suffix, argument = name.rpartition(".py:")  # a folder's name may hold a colon
+    path = Path(f"{file}.py" if suffix else name)
+    argument = argument if suffix else ""
     module = import_file(path)
     signature = inspect.signature(module.get_config)
     arguments = (argument,) if signature.parameters else ()
@@ -96,8 +97,11 @@ def load_experiment(name: str, overrides: Sequence[tuple[str, str]] = ()) -> Exp
     return Experiment(path=path, argument=argument, module=module, config=config)
 
 
-def import_file(path: Path) -> ModuleType:
-    """The experiment file as a module of its own; raises UsageError as `load_experiment`."""
+def import_file(path: Path, neighbours: Path | None = None) -> ModuleType:
+    """The experiment file as a module of its own; raises UsageError as `load_experiment`.
+
+    `neighbours` is the folder that it may import from, its own unless given.
+    """
     if not path.is_file():
         raise UsageError(f"no experiment file {path}{_other_files(path)}")
     spec = importlib.util.spec_from_file_location(f"gan_jax_experiment_{path.stem}", path)
@@ -105,11 +109,12 @@ def import_file(path: Path) -> ModuleType:
         raise UsageError(f"{path} is no Python file: an experiment file ends in .py")
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where a dataclass, so every Flax network, looks itself up
-    sys.path.insert(0, str(path.parent.absolute()))  # an experiment may import its neighbours
+    folder = str((neighbours or path.parent).absolute())
+    sys.path.insert(0, folder)
     try:
         guarded(path, lambda: loader.exec_module(module))
     finally:
-        sys.path.pop(0)
+        sys.path.remove(folder)
     missing = [function for function in REQUIRED if not callable(getattr(module, function, None))]
     if missing:
         raise UsageError(f"{path} is no experiment file: it defines no {' and no '.join(missing)}")

@@ -15,11 +15,10 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from gan_jax.errors import UsageError
+from gan_jax import settings
 from gan_jax.experiment import Experiment, guarded
 from gan_jax.mesh import (
     AXIS,
-    VIEWS,
     check_batch,
     compile_rounds,
     make_mesh,
@@ -63,9 +62,15 @@ class Program:
 
     def compile(self) -> Callable[..., Any]:
         """`rounds`, compiled now and for these shapes."""
+        return self.rounds.lower(*self._abstract_arguments()).compile()
+
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what a round measures; traces it, so an error in a loss comes to light."""
+        return tuple(jax.eval_shape(self.rounds, *self._abstract_arguments())[1])
+
+    def _abstract_arguments(self) -> tuple[Any, ...]:
         count = jax.ShapeDtypeStruct((), jnp.int32)
-        lowered = self.rounds.lower(self.abstract_state, self.frozen, self.abstract_batches, count)
-        return lowered.compile()
+        return self.abstract_state, self.frozen, self.abstract_batches, count
 
 
 def build(experiment: Experiment) -> Program:
@@ -75,7 +80,7 @@ def build(experiment: Experiment) -> Program:
         UsageError: a setting, a network or a batch that does not go together or onto the devices.
     """
     config = experiment.config
-    check(config)
+    settings.check(config)
     mesh = make_mesh(config.mesh.devices)
     check_batch(config.batch_size, config.accumulate, mesh)
     recipe, optimizers = experiment.recipe(), experiment.optimizers()
@@ -120,17 +125,6 @@ def make_program(
     """The pure rounds of one call with the experiment's settings."""
     step = step_of(experiment, recipe, optimizers)
     return make_rounds(step, experiment.config.steps_per_call)
-
-
-def check(config: Any) -> None:
-    """Raises UsageError for a value of the harness's own settings that means nothing."""
-    for key in ("batch_size", "accumulate", "steps_per_call", "stop_after_skipped"):
-        if config[key] < 1:
-            raise UsageError(f"{key}={config[key]}: must be at least 1")
-    if config.mesh.view not in VIEWS:
-        raise UsageError(f"mesh.view={config.mesh.view!r}: must be {' or '.join(VIEWS)}")
-    if config.num_classes < 0:
-        raise UsageError(f"num_classes={config.num_classes}: must be 0 or more")
 
 
 def use_compilation_cache() -> None:

@@ -40,7 +40,7 @@ class Recorder:
         on_row: hears `(step, line)` for the progress display.
 
     Attributes:
-        last: the metrics of the last row.
+        last: the metrics of the last round recorded, whether it was logged or not.
         skipped: (round, metrics, null where not finite) of the last `limit` skipped rounds.
     """
 
@@ -93,6 +93,17 @@ class Recorder:
                     "finite and changed nothing; see divergence.json, and lower the learning rates "
                     "or the penalties"
                 )
+        self.last = self._of_last_round(start + count - 1, metrics, count - 1)
+
+    def _of_last_round(
+        self, index: int, metrics: Mapping[str, np.ndarray], offset: int
+    ) -> dict[str, float]:
+        """All that round `index` measured; a phase that was not due in it measured nothing."""
+        return {
+            name: float(values[offset])
+            for name, values in metrics.items()
+            if index % self._every.get(name.partition("/")[0], 1) == 0
+        }
 
     def _due(self, index: int, metrics: Mapping[str, Any]) -> list[str]:
         """The metrics that round `index` logs."""
@@ -117,7 +128,6 @@ class Recorder:
         if step % self._log_every == 0:
             row |= rates
             self._on_row(step, _summary(row))
-        self.last = measured
         for writer in self._writers:
             writer.row(step, row)
 

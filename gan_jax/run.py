@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,14 @@ from gan_jax.checkpoint import Checkpoints
 from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, Rounds, iterate
 from gan_jax.durable import write_json
-from gan_jax.durations import to_steps
-from gan_jax.errors import DivergedError, Stopped, UsageError
+from gan_jax.errors import DivergedError, Stopped, StorageError
 from gan_jax.experiment import Experiment
 from gan_jax.loop import Loop
 from gan_jax.mesh import put_batches
 from gan_jax.program import Program
 from gan_jax.recorder import Recorder
-from gan_jax.retention import Best, Retention
 from gan_jax.sample_writer import SampleWriter
+from gan_jax.settings import durations, retention
 from gan_jax.signals import StopFlag
 from gan_jax.state import TrainState
 from gan_jax.step import all_finite
@@ -36,39 +35,6 @@ from gan_jax.writer import JSONLines, TensorBoard, Tolerant, WeightsAndBiases, W
 
 METRICS = "metrics.jsonl"
 DIVERGENCE = "divergence.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Durations:
-    """The durations of a config, in steps."""
-
-    total: int
-    log_every: int
-    samples_every: int
-    checkpoint_every: int
-
-
-def durations(config: Any, *, images_per_step: int, images_per_epoch: int) -> Durations:
-    """Raises UsageError for one that is none, or less than a step."""
-    steps = {}
-    for field in dataclasses.fields(Durations):
-        text = config[field.name]
-        steps[field.name] = to_steps(
-            field.name, text, images_per_step=images_per_step, images_per_epoch=images_per_epoch
-        )
-        if steps[field.name] < 1:
-            raise UsageError(f"{field.name}={text!r}: must be at least one step")
-    return Durations(**steps)
-
-
-def best_of(text: str) -> Best | None:
-    """`METRIC:min` or `METRIC:max`, or "" for none; raises UsageError."""
-    if not text:
-        return None
-    metric, _, mode = text.rpartition(":")
-    if not metric:
-        raise UsageError(f"checkpoint.best={text!r}: must be METRIC:min or METRIC:max")
-    return Best(metric, mode)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -91,11 +57,6 @@ class Run:
             images_per_step=self.images_per_step,
             images_per_epoch=len(self.rounds.source),
         )
-        self.retention = Retention(
-            keep_last=self.config.checkpoint.keep_last,
-            keep_every=self.config.checkpoint.keep_every or None,
-            best=best_of(self.config.checkpoint.best),
-        )
         self._all_finite = jax.jit(all_finite)
         self.stopwatch = Stopwatch()
         self.note = ""
@@ -105,20 +66,23 @@ class Run:
         processes.on_process_0(self._register)
         self.checkpoints = Checkpoints(
             self.directory / CHECKPOINTS,
-            retention=self.retention,
+            retention=retention(self.config),
             asynchronous=self.config.checkpoint.asynchronous,
             on_event=self.event,
         )
         with self.checkpoints:
             state, step = self._restore_or_init()
-            end = min(self.durations.total, stop_at or self.durations.total)
-            self.writers = list(self._writers(step)) if self.is_first else []
+            end = self.durations.total if stop_at is None else min(self.durations.total, stop_at)
+            self.rows = JSONLines(self.directory / METRICS, self._warn_of_writer)
+            self.writers = [self.rows, *self._writers(step)] if self.is_first else []
             try:
                 step, signal_number = self._loop(state, step, end)
             finally:
                 for writer in self.writers:
                     writer.close()
             self.checkpoints.finish()
+            if self.checkpoints.saved_step != step:
+                raise StorageError(f"checkpoint {step} is not saved: {METRICS} cannot be written")
         self._say_how_it_ended(step, signal_number)
 
     def event(self, kind: str, fields: dict[str, Any]) -> None:
@@ -151,15 +115,15 @@ class Run:
         self.event("resumed", {"step": step, "message": message, **run_directory.environment()})
         return self.program.own(restored.state), step
 
+    def _warn_of_writer(self, message: str) -> None:
+        self.event("writer_failed", {"message": message})
+
     def _writers(self, step: int) -> Iterator[Writer]:
         directory, settings = self.directory, self.config.writers
 
-        def tolerant(name: str, make: Any) -> Tolerant:
-            return Tolerant(
-                name, make, lambda message: self.event("writer_failed", {"message": message})
-            )
+        def tolerant(name: str, make: Callable[[], Writer]) -> Tolerant:
+            return Tolerant(name, make, self._warn_of_writer)
 
-        yield tolerant(METRICS, lambda: JSONLines(directory / METRICS))
         if settings.tensorboard:
             yield tolerant("TensorBoard", lambda: TensorBoard(directory / "tensorboard", step))
         if settings.wandb:
@@ -180,6 +144,9 @@ class Run:
             writers=self.writers,
             warn=lambda message: self.event("picture_failed", {"message": message}),
         )
+        if step >= end:
+            self.console.say(f"{self.directory} is at step {step} already: nothing to do")
+            return step, None
         if step == 0:
             if self.is_first:
                 samples.reals(self.rounds, self.config.samples.count)
@@ -253,6 +220,13 @@ class Run:
     def _save(self, step: int, state: TrainState, metrics: dict[str, float]) -> None:
         if self.checkpoints.saved_step == step:
             return
+        if self.is_first:
+            self.rows.flush(quiet=True)
+        if processes.largest(len(self.rows.pending)):
+            # A checkpoint vouches for the rows before it: nobody would ever write them again.
+            message = f"checkpoint {step} is put off: {METRICS} cannot be written"
+            self.event("checkpoint_failed", {"step": step, "message": message})
+            return
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self.checkpoints.save(
             step,
@@ -274,9 +248,14 @@ class Run:
                 for index, metrics in recorder.skipped
             ]
             report = {"message": str(error), "rounds": rounds, "config": self.config.to_dict()}
-            write_json(self.directory / DIVERGENCE, report)
+            try:
+                write_json(self.directory / DIVERGENCE, report)
+            except OSError as failure:
+                self.console.say(f"{DIVERGENCE} cannot be written: {failure.strerror}")
 
     def _say_how_it_ended(self, step: int, signal_number: int | None) -> None:
+        for remark in getattr(self.rounds.source, "remarks", list)():
+            self.console.say(remark)
         if signal_number is not None:
             name = signal.Signals(signal_number).name
             self.event("stopped", {"step": step, "message": f"stopped by {name} at step {step}"})

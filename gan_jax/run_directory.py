@@ -14,15 +14,18 @@ from typing import Any
 
 import jax
 
-from gan_jax import config as configs
+from gan_jax.config import base_config, differences
 from gan_jax.durable import write_json
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.experiment import Experiment
-from gan_jax.workdir import CONFIG, is_run_directory
+from gan_jax.workdir import CHECKPOINTS, CONFIG, is_run_directory
 
 RUN = "run.json"
 EXPERIMENT = "experiment.py"
 EVENTS = "events.jsonl"
+REQUIRED = {
+    "experiment", "experiment_file", "experiment_sha256", "argument", "data_fingerprint"
+}  # fmt: skip
 PACKAGES = ("gan-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -70,9 +73,13 @@ def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
 def read(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(run.json, config.json) of a run directory; raises StorageError if one is unreadable."""
     try:
-        return json.loads((workdir / RUN).read_text()), json.loads((workdir / CONFIG).read_text())
+        run, config = (json.loads((workdir / name).read_text()) for name in (RUN, CONFIG))
     except (OSError, ValueError) as error:
         raise StorageError(f"{workdir}: {RUN} or {CONFIG} cannot be read: {error}") from error
+    known = isinstance(run, dict) and isinstance(config, dict)
+    if not known or not run.keys() >= REQUIRED or not config.keys() >= base_config().keys():
+        raise StorageError(f"{workdir}: {RUN} or {CONFIG} is damaged: it is not what a run writes")
+    return run, config
 
 
 def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
@@ -82,6 +89,11 @@ def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
         UsageError: the directory holds a run of another experiment or with other settings.
     """
     if not is_run_directory(workdir):
+        if (workdir / CHECKPOINTS).exists():
+            raise StorageError(
+                f"{workdir} holds checkpoints but no {CONFIG}: bring it back, or choose another "
+                "--workdir"
+            )
         return []
     run, config = read(workdir)
     if run["experiment"] != experiment.name:
@@ -89,7 +101,7 @@ def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
             f"{workdir} holds a run of {run['experiment']}, not of {experiment.name}: "
             "choose another --workdir"
         )
-    changed = configs.differences(config, experiment.config.to_dict())
+    changed = differences(config, experiment.config.to_dict())
     if changed:
         raise UsageError(
             f"{workdir} holds a run with other settings; choose another --workdir, or undo: "

@@ -41,6 +41,10 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     step = arguments.step
     if step not in ("latest", "best") and not step.isdigit():
         raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    if arguments.frames < 1:
+        raise UsageError(f"--frames={arguments.frames}: must be at least 1")
+    if arguments.out:
+        form_of(arguments.out)
     trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
     out = arguments.out or arguments.workdir / f"samples-{trained.step}.png"
     write(trained, out, arguments)
@@ -49,25 +53,31 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
 
 
 def write(trained: Trained, out: Path, arguments: argparse.Namespace) -> None:
-    """In the form that the name of `out` asks for; raises UsageError for another one."""
+    """In the form that the name of `out` asks for."""
     settings = {
         "seed": arguments.seed,
         "label": arguments.label,
         "truncation": arguments.truncation,
         "ema": not arguments.raw,
     }
-    suffix = out.suffix.lower()
-    if suffix == ".gif":
-        if arguments.frames < 1:
-            raise UsageError(f"--frames={arguments.frames}: must be at least 1")
+    form = form_of(out)
+    if form == "gif":
         frames = trained.walk(arguments.count, arguments.frames, **settings)
         save_gif(out, [grid(frame) for frame in frames], FRAMES_PER_SECOND)
-    elif suffix == ".png":
+    elif form == "png":
         save_png(out, grid(trained.sample(arguments.count, **settings)))
-    elif not suffix:
-        save_each(out, trained.sample(arguments.count, **settings))
     else:
+        save_each(out, trained.sample(arguments.count, **settings))
+
+
+def form_of(out: Path) -> str:
+    """ "png", "gif" or "folder"; raises UsageError for another suffix."""
+    suffix = out.suffix.lower()
+    if out.is_dir() or not suffix:
+        return "folder"
+    if suffix not in (".png", ".gif"):
         raise UsageError(f"--out={out}: must end in .png or .gif, or be a folder")
+    return suffix[1:]
 
 
 def save_each(folder: Path, images: np.ndarray) -> None:

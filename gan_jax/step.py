@@ -127,7 +127,7 @@ def _images_per_round(batches: Batch, axis_name: str | None) -> int:
 
 def _values(recipe: Recipe, state: TrainState, images_per_round: int) -> dict[str, Array]:
     """Every named value of this round: its base, or what its schedule makes of it."""
-    images_seen = state.step * images_per_round
+    images_seen = state.step.astype(jnp.float32) * images_per_round  # int32 ends at 2^31
     values = dict(state.hyper)
     for name, schedule in recipe.schedules.items():
         value = schedule(state.step, images_seen, state.hyper[name])

@@ -11,9 +11,10 @@ import jax
 from gan_jax import processes, program, run_directory, workdir
 from gan_jax.console import Console
 from gan_jax.errors import UsageError
-from gan_jax.experiment import Experiment, load_experiment
+from gan_jax.experiment import Experiment, guarded, load_experiment
 from gan_jax.flat_state import size_in_bytes
 from gan_jax.run import Run
+from gan_jax.settings import check_best, retention
 from gan_jax.signals import StopFlag
 from gan_jax.training_data import open_rounds
 
@@ -62,7 +63,10 @@ def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None
         UserError: of the exit codes 2 to 5; Stopped when a signal ended it and all is saved.
     """
     console = Console(quiet=jax.process_index() != 0)
+    if stop_at is not None and stop_at < 1:
+        raise UsageError(f"--stop_at={stop_at}: must be at least 1")
     built = program.build(experiment)
+    check_best(retention(experiment.config).best, guarded(experiment.path, built.metrics))
     with contextlib.ExitStack() as stack:
         flag = stack.enter_context(StopFlag())
         needed = 2 * size_in_bytes(built.abstract_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from gan_jax.experiment import Experiment, import_file
 from gan_jax.mesh import replicated
 from gan_jax.program import Program
 from gan_jax.recipe import PyTree
-from gan_jax.run import best_of
+from gan_jax.settings import best_of, check_seed
 from gan_jax.state import TrainState
-from gan_jax.workdir import CHECKPOINTS, require_run_directory
+from gan_jax.workdir import CHECKPOINTS, CONFIG, require_run_directory
 
 Say = Callable[[str], None]
 
@@ -110,6 +111,7 @@ class Trained:
             raise UsageError(f"the recipe of {self.directory} generates no pictures from noise")
         if count < 1:
             raise UsageError(f"{count} pictures: must be at least 1")
+        check_seed("seed", seed)
         if label is not None and not 0 <= label < classes:
             has = f"has classes 0 to {classes - 1}" if classes else "has no classes"
             raise UsageError(f"label {label}: the model in {self.directory} {has}")
@@ -125,6 +127,8 @@ class Trained:
         on how many others were asked for with it.
         """
         assert self.sampler is not None
+        if not math.isfinite(truncation):
+            raise UsageError(f"truncation {truncation}: must be a number")
         whole = replicated(self.program.mesh)
         key = jax.device_put(sample_key(seed), whole)
         count = len(jax.tree.leaves(latents)[0])
@@ -178,17 +182,19 @@ def load(directory: str | Path, *, step: int | str = "latest", say: Say = print)
 def recorded_experiment(directory: Path, say: Say) -> Experiment:
     """The experiment of a run directory with its recorded settings, on this machine's devices."""
     run, recorded = run_directory.read(directory)
-    path = Path(run["experiment_file"])
+    original = path = Path(run["experiment_file"])
     if not path.is_file() or _sha256(path) != run["experiment_sha256"]:
         path = directory / run_directory.EXPERIMENT
-        say(f"note: {run['experiment_file']} is gone or has changed; using the copy {path}")
+        say(f"note: {original} is gone or has changed; using the copy {path}")
     settings: dict[str, Any] = recorded | {"mesh": {"devices": 1, "view": "global"}}
     config = configs.base_config()
     config.unlock()
-    config.update(_with_tuples(settings))
-    return Experiment(
-        path=path, argument=run["argument"], module=import_file(path), config=config.lock()
-    )
+    try:
+        config.update(_with_tuples(settings))
+    except (TypeError, AttributeError) as error:
+        raise StorageError(f"{directory / CONFIG} is damaged: {error}") from error
+    module = import_file(path, neighbours=original.parent)
+    return Experiment(path=path, argument=run["argument"], module=module, config=config.lock())
 
 
 def _sha256(path: Path) -> str:

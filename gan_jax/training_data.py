@@ -32,7 +32,7 @@ def open_rounds(
     source = open_examples(experiment, console, flag)
     if len(source) < config.batch_size:
         raise DataError(
-            f"{config.data.name} has {len(source)} pictures, fewer than batch_size="
+            f"{data_name(experiment)} has {len(source)} pictures, fewer than batch_size="
             f"{config.batch_size}: lower it, or add pictures"
         )
     rounds = Rounds(
@@ -56,7 +56,7 @@ def check_form(rounds: Rounds, experiment: Experiment) -> None:
         found = first[name].dtype, first[name].shape[3:]
         if found != (spec.dtype, spec.shape[1:]):
             raise DataError(
-                f"{experiment.config.data.name}: {name!r} is {found[0]} {list(found[1])}, but "
+                f"{data_name(experiment)}: {name!r} is {found[0]} {list(found[1])}, but "
                 f"the experiment expects {spec.dtype} {list(spec.shape[1:])}"
             )
 
@@ -65,7 +65,7 @@ def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> A
     """The experiment's own `get_dataset(config)`, or else what `config.data` names."""
     config = experiment.config
     if hasattr(experiment.module, "get_dataset"):
-        return guarded(experiment.path, lambda: experiment.module.get_dataset(config))
+        return own_examples(experiment)
     if hasattr(experiment.module, "prepare_data"):
         guarded(experiment.path, lambda: experiment.module.prepare_data(config))
     data = config.data
@@ -89,7 +89,26 @@ def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> A
             "set data.in_memory=False"
         )
     with console.progress(f"reading {data.name}") as advance:
-        return in_memory(source, _stoppable(advance, flag))
+        held = in_memory(source, _stoppable(advance, flag))
+    for remark in source.remarks():
+        console.say(f"{data.name}: {remark}")
+    return held
+
+
+def own_examples(experiment: Experiment) -> Any:
+    """What the file's `get_dataset(config)` returns; raises DataError if it is no data set."""
+    source = guarded(experiment.path, lambda: experiment.module.get_dataset(experiment.config))
+    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        raise DataError(
+            f"{experiment.path}: get_dataset gives no examples by index, but {source!r}"
+        )
+    return source
+
+
+def data_name(experiment: Experiment) -> str:
+    """For messages: the source, or the file whose own data set it is."""
+    own = hasattr(experiment.module, "get_dataset")
+    return f"get_dataset of {experiment.path}" if own else experiment.config.data.name
 
 
 def geometry(config: Any) -> Geometry:

@@ -66,8 +66,8 @@ def check_space(path: Path, bytes_needed: int) -> None:
     free = shutil.disk_usage(path).free
     if free < bytes_needed:
         raise StorageError(
-            f"{path} has {free / 1e6:,.0f} MB free, and a checkpoint needs up to "
-            f"{bytes_needed / 1e6:,.0f} MB: free some, or choose another --workdir"
+            f"{path} has {free / 1e6:,.1f} MB free, and a checkpoint needs up to "
+            f"{bytes_needed / 1e6:,.1f} MB: free some, or choose another --workdir"
         )
 
 
@@ -227,4 +227,5 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) else None
+    # A row of ours names its step by a whole number; anything else counts as torn.
+    return row if isinstance(row, dict) and isinstance(row.get("step", 0), int) else None

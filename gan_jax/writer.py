@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,20 +36,50 @@ def jsonable(value: Any) -> Any:
 
 
 class JSONLines:
-    """One flushed object a line."""
+    """One flushed object a line. Lines that the disk refuses are kept and written with the next
+    ones, so that a disk that was full for a while leaves no gap.
 
-    def __init__(self, path: Path):
-        self._file = path.open("a", encoding="utf-8")
+    Args:
+        path: of the file, to which lines are added.
+        warn: hears of the first refusal of several.
+
+    Attributes:
+        pending: the bytes that are still to be written.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None]):
+        self._path, self._warn = path, warn
+        self.pending = b""
 
     def row(self, step: int, row: Row) -> None:
-        self._file.write(json.dumps(jsonable({"step": step, **row})) + "\n")
-        self._file.flush()
+        line = json.dumps(jsonable({"step": step, **row})) + "\n"
+        had_pending = bool(self.pending)
+        self.pending += line.encode()
+        self.flush(quiet=had_pending)
+
+    def flush(self, quiet: bool = False) -> None:
+        """Writes what is pending, whole lines or nothing; says so where it cannot."""
+        if not self.pending:
+            return
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                length = file.tell()
+                try:
+                    if file.write(self.pending) != len(self.pending):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    file.truncate(length)
+                    raise
+            self.pending = b""
+        except OSError as error:
+            if not quiet:
+                self._warn(f"{self._path} cannot be written, will try again: {error.strerror}")
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
         """Pictures lie beside it, as files."""
 
     def close(self) -> None:
-        self._file.close()
+        self.flush()
 
 
 class TensorBoard:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_jax.data import avatars
 from gan_jax.data.collection import Labels, Raw
+from gan_jax.data.pictures import PictureError
 from gan_jax.data.source import Progress, Source
 from gan_jax.errors import UsageError
 
@@ -39,7 +40,12 @@ class AvatarCollection:
         return f"{self.title}[{index}]"
 
     def read(self, index: int) -> Raw:
-        fields = {key: np.asarray(value) for key, value in self.source[index].items()}
+        try:
+            example = self.source[index]
+        except Exception as error:  # ArrayRecord raises what it pleases
+            reason = f"its record cannot be read; remove the prepared set and make it anew: {error}"
+            raise PictureError(self.name(index), " ".join(reason.split())) from error
+        fields = {key: np.asarray(value) for key, value in example.items()}
         image = fields.pop("image")
         if not self.with_labels:
             fields.pop("label", None)

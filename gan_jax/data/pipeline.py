@@ -110,9 +110,18 @@ def take(source: Any, indices: np.ndarray, keys: Mapping[str, str]) -> dict[str,
         return {name: examples[feature] for name, feature in keys.items()}
     examples = [source[int(index)] for index in indices]
     _check_features(examples[0], keys)
-    return {
-        name: np.stack([example[feature] for example in examples]) for name, feature in keys.items()
-    }
+    return {name: _stack(feature, indices, examples) for name, feature in keys.items()}
+
+
+def _stack(feature: str, indices: np.ndarray, examples: Sequence[Arrays]) -> np.ndarray:
+    leaves = [np.asarray(example[feature]) for example in examples]
+    for index, leaf in zip(indices, leaves, strict=True):
+        if leaf.shape != leaves[0].shape:
+            raise DataError(
+                f"{feature!r} of example {index} is {list(leaf.shape)}, of example {indices[0]} "
+                f"{list(leaves[0].shape)}: all must have one shape"
+            )
+    return np.stack(leaves)
 
 
 def _check_features(example: Arrays, keys: Mapping[str, str]) -> None:

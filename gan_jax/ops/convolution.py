@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 from jax import Array, lax
 
 from gan_jax.ops import matmul_convolution as matmul
-from gan_jax.ops.blocks import Geometry
+from gan_jax.ops.blocks import Geometry, pair
 
 Form = Literal["lax", "matmul"]
 Padding = str | Sequence[tuple[int, int]]
@@ -45,7 +44,7 @@ def convolution(
     pairs = _convolution_padding(x, kernel, strides, padding)
     if _choose(form) == "lax":
         return lax.conv_general_dilated(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
-    geometry = Geometry(x.shape[1:3], kernel.shape[:2], strides, pairs)
+    geometry = Geometry(pair(x.shape[1:3]), pair(kernel.shape[:2]), strides, pairs)
     return matmul.convolve(geometry, *_over_the_same_axes(x, kernel))
 
 
@@ -85,28 +84,33 @@ def transposed_convolution(
 
 def _adjoint_geometry(x, kernel, strides, pairs) -> Geometry:
     """The convolution, from the output back to the input, whose adjoint this one is."""
-    size = tuple(
-        (n - 1) * stride + 1 + low + high - k + 1
-        for n, k, stride, (low, high) in zip(
-            x.shape[1:3], kernel.shape, strides, pairs, strict=False
-        )
-    )
+    axes = zip(x.shape[1:3], kernel.shape[:2], strides, pairs, strict=True)
+    size = pair((n - 1) * stride + 1 + sum(edges) - k + 1 for n, k, stride, edges in axes)
     if min(size) < 1:
         raise ValueError(f"transposed convolution of {x.shape} by {kernel.shape} leaves no pixel")
-    inner = tuple(
-        (k - 1 - low, k - 1 - high) for k, (low, high) in zip(kernel.shape[:2], pairs, strict=True)
-    )
-    return Geometry(size, kernel.shape[:2], strides, inner)
+    axes = zip(kernel.shape[:2], pairs, strict=True)
+    inner = pair((k - 1 - low, k - 1 - high) for k, (low, high) in axes)
+    return Geometry(size, pair(kernel.shape[:2]), strides, inner)
 
 
 def _over_the_same_axes(x: Array, kernel: Array) -> tuple[Array, Array]:
     """Under `shard_map`, makes both vary over the axes that either does.
 
-    A custom gradient must be of its argument's type; JAX's own transpose of this promotion sums the
-    kernel's gradient over devices. The selections are constant, and compile to nothing.
+    A custom gradient must be of its argument's type; JAX's own transpose of this cast sums the
+    kernel's gradient over devices.
     """
-    of_x, of_kernel = (lax.stop_gradient(jnp.sum(a[:1, :1, :1, :1])) for a in (x, kernel))
-    return jnp.where(True, x, of_kernel), jnp.where(True, kernel, of_x)
+    of_x, of_kernel = _varying(x), _varying(kernel)
+    if of_x == of_kernel:
+        return x, kernel
+    x = lax.pcast(x, tuple(of_kernel - of_x), to="varying")
+    return x, lax.pcast(kernel, tuple(of_x - of_kernel), to="varying")
+
+
+def _varying(array: Array) -> frozenset[str]:
+    """The mesh axes over which it differs; JAX 0.10 renamed where that is kept."""
+    kind = jax.typeof(array)
+    manual = getattr(kind, "manual_axis_type", None)
+    return getattr(kind, "vma", frozenset()) if manual is None else manual.varying
 
 
 def _choose(form: Form | None) -> Form:

@@ -20,14 +20,14 @@ from gan_jax.ops.blocks import Geometry
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
     """The output `[B, h, w, O]` of input `[B, H, W, I]` and kernel `[kh, kw, I, O]`."""
-    form = _form(geometry, *kernel.shape[2:], x)
+    form = _form(geometry, kernel.shape[2], kernel.shape[3], x)
     return form.convolve(geometry, x, kernel).astype(x.dtype)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
     """The adjoint of `convolve` in its input: `[B, h, w, O]` and the kernel to `[B, H, W, I]`."""
-    form = _form(geometry, *kernel.shape[2:], y)
+    form = _form(geometry, kernel.shape[2], kernel.shape[3], y)
     return form.input_gradient(geometry, y, kernel).astype(y.dtype)
 
 

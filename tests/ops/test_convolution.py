@@ -127,6 +127,16 @@ def test_vmap_over_weights_is_a_batched_product(operation, case):
 
 
 @OPERATIONS
+def test_vmap_over_inputs_does_not_repeat_the_kernel(operation):
+    x, kernel = _arrays(CASES[2], jnp.float32)
+    one = partial(operation, strides=(2, 2), form="matmul")
+    mapped = jax.vmap(one, (0, None))
+    np.testing.assert_allclose(mapped(x[:, None], kernel)[:, 0], one(x, kernel), atol=1e-4)
+    made = str(jax.make_jaxpr(mapped)(jnp.stack([x] * 5), kernel))
+    assert "[5,4,4," not in made and "[5,9,33" not in made and "[5,36,33" not in made
+
+
+@OPERATIONS
 def test_half_precision_accumulates_in_float32(operation):
     case = (8, 8, (4, 4), (2, 2), "SAME", 64, 32)
     x, kernel = (array.astype(jnp.bfloat16) for array in _arrays(case, jnp.float32))
