@@ -62,7 +62,8 @@ def prepare_data(config: Config) -> None:
         raise UsageError("whose pictures? Set --config.data.name=folder:PATH")
     if config.data.name == f"folder:{SMOKE_PICTURES}":
         inks = np.array([[220, 60, 90], [60, 140, 220], [40, 160, 110], [250, 180, 40]])
-        for index, digit in enumerate(load_digits().images[:40]):
+        images: np.ndarray = load_digits().images  # pyright: ignore[reportAttributeAccessIssue]
+        for index, digit in enumerate(images[:40]):
             strength = np.kron(digit / 16.0, np.ones((5, 5)))[..., None]
             picture = (255.0 - strength * (255.0 - inks[index % 4])).astype(np.uint8)
             save_png(Path(SMOKE_PICTURES) / f"{index:03d}.png", picture)

@@ -77,7 +77,7 @@ def read(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise StorageError(f"{workdir}: {RUN} or {CONFIG} cannot be read: {error}") from error
     known = isinstance(run, dict) and isinstance(config, dict)
-    if not known or not run.keys() >= REQUIRED or not config.keys() >= base_config().keys():
+    if not known or not run.keys() >= REQUIRED or not config.keys() >= set(base_config()):
         raise StorageError(f"{workdir}: {RUN} or {CONFIG} is damaged: it is not what a run writes")
     return run, config
 

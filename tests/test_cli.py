@@ -66,12 +66,27 @@ def test_unknown_verb_and_flag(fails):
         ("--config.mesh.devices=99", "but there are 4 cpu devices"),
         ("--config.batch_size=6", "not divisible by 4 devices"),
         ("--config.checkpoint.best=fid", "METRIC:min"),
+        ("--config.checkpoint.best=fid:min", "no metric 'fid'"),
+        ("--config.data.seed=-1", "must be at least 0"),
+        ("--config.samples.count=0", "must be at least 1"),
+        ("--config.seed=99999999999999", "must be from 0"),
         ("--config.data.name=holiday", "avatars/"),
         ("--config.batch_size", "needs a value"),
     ],
 )
 def test_settings(train, flag, message):
     assert message in train(2, DIGITS, flag)
+
+
+@pytest.mark.parametrize("step", [0, -5])
+def test_stop_at_is_a_step(train, step):
+    assert "must be at least 1" in train(2, DIGITS, f"--stop_at={step}")
+
+
+def test_a_fault_in_a_loss_is_found_before_the_data_are_read(train, tmp_path):
+    text = (EXPERIMENTS / "digits_mlp.py").read_text().replace('values={"ema_decay"', 'values={"x"')
+    assert "KeyError: 'ema_decay'" in train(2, write(tmp_path / "faulty.py", text))
+    assert not (tmp_path / "run").exists()
 
 
 def test_experiment_files(train, tmp_path):

@@ -14,7 +14,7 @@ FLOORS = {
     3: "data images weights checkpoint checkpoint_directory manifest retention flat_state durable "
     "processes orbax_noise workdir writer mesh timing signals durations",
     4: "evaluators latents",
-    5: "config experiment console program training_data recorder loop run run_directory "
+    5: "settings config experiment console program training_data recorder loop run run_directory "
     "sample_writer train trained sample data_command cli __main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -22,7 +22,7 @@ def test_json_lines(tmp_path):
     """Flushed line by line, NaN and infinity as null, appended to what is there."""
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n')
-    writer = JSONLines(path)
+    writer = JSONLines(path, warn=pytest.fail)
     writer.row(2, {"d/loss": 0.5, "g/loss": float("nan"), "rate": float("-inf"), "note": "ok"})
     lines = path.read_text().splitlines()  # not closed yet
     assert lines[0] == '{"step": 1}'
@@ -31,6 +31,18 @@ def test_json_lines(tmp_path):
     writer.picture(2, "samples", PICTURE)
     writer.close()
     assert path.read_text().splitlines() == lines
+
+
+def test_lines_that_the_disk_refuses_are_written_later_and_in_order(tmp_path):
+    folder, warnings = tmp_path / "absent", []
+    writer = JSONLines(folder / "metrics.jsonl", warnings.append)
+    writer.row(1, {"loss": 1.0})
+    writer.row(2, {"loss": 2.0})
+    assert writer.pending and len(warnings) == 1 and "will try again" in warnings[0]
+    folder.mkdir()
+    writer.row(3, {"loss": 3.0})
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3] and not writer.pending
 
 
 def test_jsonable_reaches_inside():
@@ -122,8 +134,12 @@ def test_a_failing_writer_is_off_after_one_warning(method, calls):
 
 def test_a_writer_that_cannot_be_made_is_off_after_one_warning(tmp_path):
     warnings = []
-    use(Tolerant("metrics.jsonl", lambda: JSONLines(tmp_path / "none" / "x"), warnings.append))
-    assert len(warnings) == 1 and "metrics.jsonl failed and is off" in warnings[0]
+
+    def make():
+        raise OSError("no such service")
+
+    use(Tolerant("TensorBoard", make, warnings.append))
+    assert len(warnings) == 1 and "TensorBoard failed and is off" in warnings[0]
 
 
 def test_a_missing_wandb_names_the_extra(monkeypatch, tmp_path):
@@ -169,7 +185,11 @@ def test_weights_and_biases(wandb, tmp_path):
     writer.close()
     settings, run = wandb.runs[0]
     assert settings["project"] == "faces" and settings["config"] == {"seed": 3}
-    assert settings["id"] == "run" and settings["resume"] == "allow"
+    assert (
+        settings["id"].startswith("run-")
+        and settings["name"] == "run"
+        and settings["resume"] == "allow"
+    )
     assert run.logged == [(4, {"d/loss": 0.5}), (4, {"samples": ("image", PICTURE)})]
     assert run.finished
 

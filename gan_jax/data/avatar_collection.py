@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from gan_jax.data import avatars
 from gan_jax.data.collection import Labels, Raw
 from gan_jax.data.pictures import PictureError
-from gan_jax.data.source import Progress, Source
+from gan_jax.data.source import Example, Progress
 from gan_jax.errors import UsageError
 
 SIZES = (32, 64, 128)
+
+
+class Avatars(Protocol):
+    """What this needs of a prepared split."""
+
+    fingerprint: str
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Example: ...
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class AvatarCollection:
     """Pictures are RGBA; every other field of an avatar (`parameters`, `landmarks`, …) stays."""
 
     title: str
-    source: Source
+    source: Avatars
     with_labels: bool
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
@@ -58,8 +70,9 @@ def open_avatar_collection(
     """Opens one split (train, test, all) of `avatars/SIZE`; renders the avatars where they are
     not there yet."""
     size = avatar_size(name)
-    avatars.prepare(size, data_dir, progress)
-    source = avatars.open_avatars(size, split, data_dir)
+    directory = Path(data_dir) if data_dir else None
+    avatars.prepare(size, directory, progress)
+    source = avatars.open_avatars(size, split, directory)
     return AvatarCollection(f"{name} {split}", source, labels != "none")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gan_jax.data.open import FORMS
 from gan_jax.data.source import Progress
 from gan_jax.errors import DataError, UsageError
@@ -19,7 +21,7 @@ def prepare_source(name: str, data_dir: str | None, progress: Progress | None) -
         from gan_jax.data import avatars
         from gan_jax.data.avatar_collection import avatar_size
 
-        avatars.prepare(avatar_size(name), data_dir, progress)
+        avatars.prepare(avatar_size(name), Path(data_dir) if data_dir else None, progress)
     elif name.startswith("tfds:"):
         _prepare_tfds(name.removeprefix("tfds:"), data_dir)
     elif name == "digits" or name.startswith(("folder:", "npz:")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
@@ -51,8 +52,34 @@ class Geometry:
     @cached_property
     def edges(self) -> tuple[Pair, Pair]:
         """Padding that makes the input whole blocks; negative where the input is not reached."""
-        axes = zip(self.blocks, self.block, self.size, self.padding, strict=True)
-        return pair((low, blocks * block - n - low) for blocks, block, n, (low, _) in axes)
+        return self._edges((0, 0), self.blocks)
+
+    @cached_property
+    def first(self) -> Pair:
+        """The first block, of rows and of columns, that holds an input pixel and not only zeros."""
+        axes = zip(self.padding, self.block, strict=True)
+        return pair(max(low, 0) // block for (low, _), block in axes)
+
+    @cached_property
+    def filled(self) -> Pair:
+        """How many blocks from `first` on hold input pixels."""
+        axes = zip(self.padding, self.size, self.block, self.blocks, self.first, strict=True)
+        return pair(
+            min(-(-(low + n) // block), blocks) - first
+            for (low, _), n, block, blocks, first in axes
+        )
+
+    @cached_property
+    def filled_edges(self) -> tuple[Pair, Pair]:
+        """Padding that makes the input these blocks alone."""
+        return self._edges(self.first, self.filled)
+
+    def _edges(self, first: Pair, count: Pair) -> tuple[Pair, Pair]:
+        axes = zip(first, count, self.block, self.size, self.padding, strict=True)
+        return pair(
+            (low - start * block, (start + blocks) * block - n - low)
+            for start, blocks, block, n, (low, _) in axes
+        )
 
 
 def pair(values: Iterable[Any]) -> Any:
@@ -67,21 +94,22 @@ def pad(x: Array, edges: tuple[Pair, Pair]) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
-def to_blocks(geometry: Geometry, x: Array) -> Array:
-    """Pads `[B, H, W, I]` and moves blocks into the channels: `[B, *blocks, block · block · I]`."""
-    (rows, columns), (height, width) = geometry.blocks, geometry.block
-    x = pad(x, geometry.edges)
-    x = x.reshape(x.shape[0], rows, height, columns, width, x.shape[-1])
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(x.shape[0], rows, columns, -1)
+def to_blocks(x: Array, block: Pair, edges: tuple[Pair, Pair]) -> Array:
+    """Pads `[B, H, W, I]` and moves blocks into the channels: `[B, h, w, block · block · I]`."""
+    x = pad(x, edges)
+    batch, height, width, channels = x.shape
+    rows, columns = height // block[0], width // block[1]
+    x = x.reshape(batch, rows, block[0], columns, block[1], channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, prod(block) * channels)
 
 
-def from_blocks(geometry: Geometry, x: Array) -> Array:
+def from_blocks(x: Array, block: Pair, edges: tuple[Pair, Pair]) -> Array:
     """The adjoint of `to_blocks`."""
-    (rows, columns), (height, width) = geometry.blocks, geometry.block
-    channels = x.shape[-1] // (height * width)
-    x = x.reshape(x.shape[0], rows, columns, height, width, channels).transpose(0, 1, 3, 2, 4, 5)
-    x = x.reshape(x.shape[0], rows * height, columns * width, channels)
-    return pad(x, pair((-low, -high) for low, high in geometry.edges))
+    batch, rows, columns, width = x.shape
+    channels = width // prod(block)
+    x = x.reshape(batch, rows, columns, *block, channels).transpose(0, 1, 3, 2, 4, 5)
+    x = x.reshape(batch, rows * block[0], columns * block[1], channels)
+    return pad(x, pair((-low, -high) for low, high in edges))
 
 
 def kernel_to_blocks(geometry: Geometry, kernel: Array) -> Array:

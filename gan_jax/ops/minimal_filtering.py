@@ -68,7 +68,8 @@ def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
         _taps(geometry, kernel),
     )
     x = map_inputs_adjoint(_algorithms(geometry), parts)
-    return from_blocks(geometry, x[:, : geometry.blocks[0], : geometry.blocks[1]])
+    x = x[:, : geometry.blocks[0], : geometry.blocks[1]]
+    return from_blocks(x, geometry.block, geometry.edges)
 
 
 def kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
@@ -82,7 +83,7 @@ def _algorithms(geometry: Geometry) -> Algorithms:
 
 
 def _inputs(geometry: Geometry, x: Array) -> Parts:
-    blocks = pad(to_blocks(geometry, x), _to_whole_tiles(geometry))
+    blocks = pad(to_blocks(x, geometry.block, geometry.edges), _to_whole_tiles(geometry))
     return map_inputs(_algorithms(geometry), blocks)
 
 

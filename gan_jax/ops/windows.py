@@ -37,7 +37,8 @@ def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
         geometry, inputs
     ):
         weights = kernel_to_blocks(geometry, kernel)
-        return _add_outputs(geometry, product(to_blocks(geometry, x), weights, 3, 2))
+        blocks = to_blocks(x, geometry.block, geometry.edges)
+        return _add_outputs(geometry, product(blocks, weights, 3, 2))
     return product(_input_windows(geometry, x), kernel.reshape(-1, features), 3, 0)
 
 
@@ -50,16 +51,17 @@ def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
     ):
         flipped = weights[::-1, ::-1].transpose(2, 0, 1, 3).reshape(weights.shape[2], -1)
         x = product(_output_windows(geometry, y), flipped, 3, 1)
-    else:
-        x = _add_inputs(geometry, product(y, weights.reshape(-1, features), 3, 1))
-    return from_blocks(geometry, x)
+        return from_blocks(x, geometry.block, geometry.filled_edges)
+    x = _add_inputs(geometry, product(y, weights.reshape(-1, features), 3, 1))
+    return from_blocks(x, geometry.block, geometry.edges)
 
 
 def kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
     """The adjoint of `convolve` in its kernel: `[kh, kw, I, O]`."""
     inputs, features = x.shape[-1], y.shape[-1]
     if _fits_blocks(geometry) and _taps_width(geometry, features) < _pixels_width(geometry, inputs):
-        flipped = product_over_pixels(to_blocks(geometry, x), _output_windows(geometry, y))
+        blocks = to_blocks(x, geometry.block, geometry.filled_edges)
+        flipped = product_over_pixels(blocks, _output_windows(geometry, y))
         flipped = flipped.reshape(-1, *geometry.taps, features).transpose(1, 2, 0, 3)
         return kernel_from_blocks(geometry, flipped[::-1, ::-1])
     kernel = product_over_pixels(_input_windows(geometry, x), y)
@@ -76,7 +78,7 @@ def _taps_width(geometry: Geometry, features: int) -> int:
 
 def _fits_blocks(geometry: Geometry) -> bool:
     """Whether taps multiply hardly more over blocks than the convolution needs."""
-    over_blocks = prod(geometry.blocks) * prod(geometry.taps) * prod(geometry.block)
+    over_blocks = prod(geometry.filled) * prod(geometry.taps) * prod(geometry.block)
     return over_blocks < MOST_NEEDLESS * prod(geometry.output) * prod(geometry.kernel)
 
 
@@ -87,9 +89,10 @@ def _input_windows(geometry: Geometry, x: Array) -> Array:
 
 
 def _output_windows(geometry: Geometry, y: Array) -> Array:
-    """The outputs that every block of the input reaches: `[B, *blocks, taps · taps · O]`."""
-    around = pair((taps - 1, taps - 1) for taps in geometry.taps)
-    return _gather(pad(y, around), geometry.taps, (1, 1), geometry.blocks)
+    """The outputs that every filled block reaches: `[B, *filled, taps · taps · O]`."""
+    axes = zip(geometry.taps, geometry.first, geometry.filled, geometry.output, strict=True)
+    edges = pair((taps - 1 - first, first + n - height) for taps, first, n, height in axes)
+    return _gather(pad(y, edges), geometry.taps, (1, 1), geometry.filled)
 
 
 def _gather(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:

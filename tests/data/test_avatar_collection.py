@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def opened(labels="auto", channels=3) -> PictureSource:
 
 def test_they_are_prepared_before_they_are_opened(calls):
     opened()
-    assert calls == [(32, "/somewhere", None), (32, "train", "/somewhere")]
+    assert calls == [(32, Path("/somewhere"), None), (32, "train", Path("/somewhere"))]
 
 
 def test_every_field_is_passed_on_and_alpha_is_laid_on_the_background(calls):

@@ -80,6 +80,31 @@ def test_all_checkpoints_damaged_is_never_a_restart(gan_jax, copy):
     assert (copy / "metrics.jsonl").read_bytes() == before
 
 
+def test_lost_checkpoints_are_no_restart_either(gan_jax, copy):
+    for step in steps(copy):
+        shutil.rmtree(copy / "checkpoints" / str(step))
+    result = gan_jax(*train(copy))
+    assert result.returncode == 4 and "no checkpoint any more" in result.stderr, result.stderr
+    (copy / "config.json").unlink()
+    result = gan_jax(*train(copy))
+    assert result.returncode == 4 and "no config.json" in result.stderr, result.stderr
+
+
+def test_checkpoints_know_the_metrics_of_their_own_step(gan_jax, finished, tmp_path):
+    """Whether or not that step was logged, and also after a resume."""
+    workdir = tmp_path / "run"
+    for extra in (("--stop_at=13",), ()):
+        result = gan_jax(*train(workdir, "--config.log_every=40 steps", *extra))
+        assert result.returncode == 0, result.stderr
+    for step in steps(finished):
+        whole, cut = (
+            json.loads((run / "checkpoints" / str(step) / "manifest.json").read_text())
+            for run in (finished, workdir)
+        )
+        assert whole["manifest"]["metrics"] == cut["manifest"]["metrics"]
+        assert "generator/loss" in whole["manifest"]["metrics"]
+
+
 def test_a_second_process_is_refused_and_a_dead_one_is_no_obstacle(gan_jax, environment, tmp_path):
     workdir = tmp_path / "run"
     long = train(workdir, "--config.total=1_000_000 steps")
