@@ -18,19 +18,19 @@ from gan_jax.recipes.noise import noise_recipe
 
 def get_config(argument: str = "") -> Config:
     config = base_config()
-    config.batch_size = 32
-    config.total = "2100 steps"
+    config.batch_size = 16
+    config.total = "3000 steps"
     config.samples_every = "300 steps"
     config.checkpoint_every = "300 steps"
     config.data.name = "avatars/64"
     config.data.size = 64
     config.data.channels = 3
     config.latent_size = 128
-    config.ema_decay = 0.995
-    config.r1_weight = 1.0
+    config.ema_decay = 0.99
+    config.r1_weight = 0.3
     config.r1_every = 8
-    config.generator = {"width": 32, "learning_rate": 2e-4, "b1": 0.5}
-    config.discriminator = {"width": 32, "normalise": False, "learning_rate": 2e-4, "b1": 0.5}
+    config.generator = {"width": 32, "learning_rate": 4e-4, "b1": 0.5}
+    config.discriminator = {"width": 32, "normalise": False, "learning_rate": 3e-4, "b1": 0.5}
     return choose(argument, config, smoke=smoke)
 
 

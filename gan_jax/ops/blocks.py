@@ -65,7 +65,7 @@ class Geometry:
         """How many blocks from `first` on hold input pixels."""
         axes = zip(self.padding, self.size, self.block, self.blocks, self.first, strict=True)
         return pair(
-            min(-(-(low + n) // block), blocks) - first
+            max(min(-(-(low + n) // block), blocks) - first, 0)
             for (low, _), n, block, blocks, first in axes
         )
 
