@@ -133,7 +133,7 @@ def measure(layer: Layer, repeats: int) -> Iterator[dict]:
         functions = {form: forms[form][name] for form in forms}
         functions["scan"] = scanned(forms["matmul"][name])
         times = interleaved(
-            {form: partial(jax.jit(f), x, kernel) for form, f in functions.items()}, repeats
+            {form: partial(jax.jit(f), x, kernel) for form, f in functions.items()}, repeats, 20.0
         )
         times["scan"] = {key: round(value / 4, 3) for key, value in times["scan"].items()}
         yield {

@@ -10,14 +10,18 @@ import jax
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], repeats: int
+    calls: Mapping[str, Callable[[], object]], repeats: int, most_seconds: float = float("inf")
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of each call after a first one, run A, B, A, B: median and minimum, and the
-    median processor time (of all threads), which other processes disturb less."""
+    median processor time (of all threads), which other processes disturb less. After
+    `most_seconds` and three turns there are no more."""
     for call in calls.values():
         jax.block_until_ready(call())
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
-    for _ in range(repeats):
+    begin = time.perf_counter()
+    for turn in range(repeats):
+        if turn >= 3 and time.perf_counter() - begin > most_seconds:
+            break
         for name, call in calls.items():
             wall, processor = time.perf_counter(), time.process_time()
             jax.block_until_ready(call())

@@ -3,7 +3,9 @@
     gan-jax data check folder:PATH
     gan-jax train experiments/folder_dcgan.py --config.data.name=folder:PATH --workdir=runs/mine
 
-TIME-AND-RESULT
+Expected on two CPU cores: about 20 minutes for 5,000 steps, whatever the number of pictures; a few
+thousand aligned faces become recognisable, fewer than a few hundred are learnt by heart. `:smoke`
+takes seconds and draws pictures of its own, unless `--config.data.name` names some.
 """
 
 from __future__ import annotations
