@@ -3,8 +3,9 @@
     pip install 'gan-jax[prepare]' && gan-jax data prepare tfds:mnist
     gan-jax train experiments/mnist_dcgan.py
 
-Conditional: `gan-jax sample` takes `--label`. 20 epochs are 18,750 steps. Expected: digits that look
-written by hand, of the class that was asked for. `:smoke` takes seconds, on scikit-learn's digits.
+Conditional: `gan-jax sample` takes `--label`. 20 epochs are 18,750 steps. Expected: digits that
+look written by hand, of the class that was asked for. `:smoke` takes seconds, on the digits of
+scikit-learn.
 """
 
 from __future__ import annotations
