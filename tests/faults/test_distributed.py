@@ -83,6 +83,7 @@ def test_two_processes_train_as_one(environment, alone, tmp_path):
     assert not errors[1].strip(), "only process 0 speaks"
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_of_two_stops_both_at_one_step(environment, tmp_path):
     workdir = tmp_path / "run"
     pair = start_pair(environment, workdir, "--config.total=100000 steps")
