@@ -77,7 +77,8 @@ class Bench:
 
     def loop(self, directory: Path) -> float:
         """Seconds of the rounds as training runs them."""
-        writers = [JSONLines(directory / "metrics.jsonl"), TensorBoard(directory, 0)]
+        rows = JSONLines(directory / "metrics.jsonl", warn=print)
+        writers = [rows, TensorBoard(directory, 0)]
         start, end = self.done, self.done + self.steps
         with Console(True).progress("training") as advance:
             recorder = Recorder(
