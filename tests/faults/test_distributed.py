@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import EXPERIMENTS, ROOT, command
 from tests.runs import pictures, rows, state
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 2e-4
 DIGITS = f"{EXPERIMENTS / 'digits_mlp.py'}:smoke"
 
@@ -83,7 +85,6 @@ def test_two_processes_train_as_one(environment, alone, tmp_path):
     assert not errors[1].strip(), "only process 0 speaks"
 
 
-@pytest.mark.slow
 def test_a_signal_to_one_of_two_stops_both_at_one_step(environment, tmp_path):
     workdir = tmp_path / "run"
     pair = start_pair(environment, workdir, "--config.total=100000 steps")

@@ -80,6 +80,7 @@ def test_all_checkpoints_damaged_is_never_a_restart(gan_jax, copy):
     assert (copy / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_lost_checkpoints_are_no_restart_either(gan_jax, copy):
     for step in steps(copy):
         shutil.rmtree(copy / "checkpoints" / str(step))
@@ -90,6 +91,7 @@ def test_lost_checkpoints_are_no_restart_either(gan_jax, copy):
     assert result.returncode == 4 and "no config.json" in result.stderr, result.stderr
 
 
+@pytest.mark.slow
 def test_checkpoints_know_the_metrics_of_their_own_step(gan_jax, finished, tmp_path):
     """Whether or not that step was logged, and also after a resume."""
     workdir = tmp_path / "run"
@@ -190,6 +192,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", mount], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_the_last_save_decides(gan_jax, small_disk):
     workdir = small_disk / "run"
     result = gan_jax(*train(workdir, "--stop_at=10", "--config.writers.tensorboard=false"))
