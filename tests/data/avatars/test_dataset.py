@@ -74,6 +74,7 @@ def test_types_and_shapes(prepared):
     }
 
 
+@pytest.mark.slow
 def test_the_stored_parameters_draw_the_picture_and_its_masks_again(prepared, drawn):
     source = open_avatars(SIZE, "test", prepared, COUNT)
     examples = [source[index] for index in range(COUNT)]
@@ -123,6 +124,7 @@ def test_a_prepared_set_is_left_alone(prepared):
     assert before == {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(tmp_path):
     calls = []
 
