@@ -6,10 +6,9 @@ Expected on two CPU cores: about 5 minutes, besides about a minute once for draw
 compiling; faces with eyes, mouth and hair in many colours, rough at the edges. R1 keeps the
 discriminator in check without BatchNorm; the average of the weights follows the last 100 steps.
 
-Longer and better (about two hours on two cores, minutes on a GPU):
+Longer and better (`:long`, about 20 minutes):
 
-    gan-jax train experiments/avatars_dcgan.py --workdir=runs/avatars_long \
-        --config.total="40_000 steps" --config.ema_decay=0.999 --config.generator.width=48
+    gan-jax train experiments/avatars_dcgan.py:long
 
 `:smoke` takes seconds, at 32x32.
 """
@@ -20,6 +19,12 @@ import optax
 
 from gan_jax import losses
 from gan_jax.config import Config, base_config, choose
+from gan_jax.evaluators.avatars import AvatarFidelity
+from gan_jax.evaluators.diversity import Diversity
+from gan_jax.evaluators.evaluator import Evaluator
+from gan_jax.evaluators.interpolation import Interpolation
+from gan_jax.evaluators.nearest import NearestNeighbours
+from gan_jax.evaluators.overfitting import Overfitting
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
@@ -34,13 +39,23 @@ def get_config(argument: str = "") -> Config:
     config.data.name = "avatars/64"
     config.data.size = 64
     config.data.channels = 3
+    config.evaluate.every = "1000 steps"
+    config.evaluate.samples = 2000
     config.latent_size = 128
     config.ema_decay = 0.99
     config.r1_weight = 0.3
     config.r1_every = 8
     config.generator = {"width": 32, "learning_rate": 4e-4, "b1": 0.5}
     config.discriminator = {"width": 32, "normalise": False, "learning_rate": 3e-4, "b1": 0.5}
-    return choose(argument, config, smoke=smoke)
+    return choose(argument, config, long=long, smoke=smoke)
+
+
+def long(config: Config) -> None:
+    config.total = "12_000 steps"
+    config.samples_every = "1_000 steps"
+    config.checkpoint_every = "1_000 steps"
+    config.evaluate.every = "3_000 steps"
+    config.ema_decay = 0.999
 
 
 def smoke(config: Config) -> None:
@@ -50,6 +65,8 @@ def smoke(config: Config) -> None:
     config.samples_every = "20 steps"
     config.checkpoint_every = "10 steps"
     config.samples.count = 16
+    config.evaluate.every = "20 steps"
+    config.evaluate.samples = 64
     config.data.name = "avatars/32"
     config.data.split = "test"
     config.data.size = 32
@@ -73,6 +90,19 @@ def get_recipe(config: Config) -> Recipe:
         values={"ema_decay": config.ema_decay, "r1_weight": config.r1_weight},
         schedules={},
         r1_every=config.r1_every,
+    )
+
+
+def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
+    """The judge and the pixels as the run goes; pictures of what it learned at its end."""
+    every, samples = config.evaluate.every, config.evaluate.samples
+    held_out = "test" if config.data.split == "train" else "train"
+    return (
+        AvatarFidelity(every=every, samples=samples),
+        Diversity(every=every, samples=min(samples, 1000)),
+        Overfitting(every=every, samples=min(samples, 1000), held_out=held_out),
+        Interpolation(),
+        NearestNeighbours(samples=min(samples, 500), held_out=held_out),
     )
 
 

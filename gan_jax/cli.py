@@ -16,7 +16,10 @@ from gan_jax.errors import UsageError, UserError
 VERBS = {
     "train": ("gan_jax.train", "start a run, or continue the one in --workdir"),
     "sample": ("gan_jax.sample", "pictures or a latent walk from a run directory"),
+    "evaluate": ("gan_jax.evaluate", "measure checkpoints, or pictures against pictures"),
     "data": ("gan_jax.data_command", "check, prepare or preview a data source"),
+    "weights": ("gan_jax.weights_command", "import, verify or list weights of feature networks"),
+    "report": ("gan_jax.report.command", "one HTML page about one run or several"),
 }
 
 DESCRIPTION = "A JAX research framework for GAN experiments."

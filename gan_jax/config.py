@@ -22,6 +22,7 @@ MAY_CHANGE_ON_RESUME = (
     "checkpoint_every",
     "samples_every",
     "stop_after_skipped",
+    "evaluate.",
     "checkpoint.",
     "writers.",
     "mesh.devices",
@@ -67,6 +68,18 @@ def base_config() -> Config:
             "log_every": "50 steps",
             "samples_every": "500 steps",
             "samples": {"count": 64, "truncation": 1.0},
+            "evaluate": {
+                "every": "1000 steps",
+                "samples": 2000,  # generated pictures that a number rests on
+                "batch": 64,  # pictures whose features are computed at once
+            },
+            "collapse": {  # what an evaluation that shows its signs leads to
+                "action": "warn",  # or stop, or roll_back to the last good state, or off
+                "least_variance": 0.1,  # of generated pixels, as a share of the real ones'
+                "least_coverage": 0.02,
+                "saturation": 0.995,  # share that the discriminator tells apart
+                "rollbacks": 3,  # at most
+            },
             "checkpoint_every": "500 steps",
             "checkpoint": {
                 "keep_last": 3,

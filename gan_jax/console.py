@@ -25,6 +25,11 @@ class Console:
         self._console.print(text, markup=False)
 
     @contextmanager
+    def lines(self, what: str) -> Iterator[Advance]:
+        """Plain lines even on a terminal: for work inside of a progress bar."""
+        yield self._plain(what)
+
+    @contextmanager
     def progress(self, what: str) -> Iterator[Advance]:
         """A bar on a terminal; elsewhere a line every ten seconds and at the end."""
         if not self._console.is_terminal:

@@ -19,6 +19,7 @@ import optax
 
 from gan_jax.config import Config, override
 from gan_jax.errors import UsageError, UserError
+from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.ops.pixels import FLIP
 from gan_jax.recipe import Recipe
 
@@ -56,6 +57,12 @@ class Experiment:
 
     def optimizers(self) -> dict[str, optax.GradientTransformation]:
         return guarded(self.path, lambda: self.module.get_optimizers(self.config))
+
+    def evaluators(self) -> tuple[Evaluator, ...]:
+        """What the file's `get_evaluators(config)` lists; none where it has no such function."""
+        if not hasattr(self.module, "get_evaluators"):
+            return ()
+        return tuple(guarded(self.path, lambda: self.module.get_evaluators(self.config)))
 
     def keys(self) -> dict[str, str]:
         """The names of a batch off the pipeline (`flip` aside), each with its feature."""

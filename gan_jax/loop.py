@@ -1,10 +1,10 @@
 """The training loop: dispatch a call, meanwhile record the one before, and at the edges of its
-stretches sample and save."""
+stretches sample, evaluate and save."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,6 +18,25 @@ from gan_jax.timing import Stopwatch
 Program = Callable[[TrainState, Mapping[str, PyTree], Any, Any], tuple[TrainState, Any]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Edge:
+    """What happens between two calls, in steps that are multiples of `every` and in the last:
+    the run's last (`total`), or with `at_end` also where this process stops.
+
+    Attributes:
+        every: steps.
+        action: called with a step and its state.
+        at_end: whether the action is also due where the loop ends early.
+    """
+
+    every: int
+    action: Callable[[int, TrainState], None]
+    at_end: bool = False
+
+    def is_due(self, step: int, total: int, end: int) -> bool:
+        return step % self.every == 0 or step == total or (self.at_end and step == end)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loop:
     """What the loop needs, and nothing else.
@@ -27,25 +46,21 @@ class Loop:
         frozen: variables of the frozen networks.
         calls: `(first step, rounds, batches)` in order.
         recorder: takes the metrics.
-        sample: writes the pictures of a state at a step.
+        edges: in this order; a checkpoint, which vouches for all that lies before it, last.
         save: starts a checkpoint of a state at a step.
-        samples_every: steps.
-        checkpoint_every: steps.
         total: the last step of the run.
         end: where this process stops; `total` or earlier.
         stop: asked before each call with its number; a signal number ends the loop.
         on_progress: hears the step after each call.
-        stopwatch: pauses while sampling and saving.
+        stopwatch: pauses at the edges.
     """
 
     program: Program
     frozen: Mapping[str, PyTree]
     calls: Iterator[tuple[int, int, Any]]
     recorder: Recorder
-    sample: Callable[[int, TrainState], None]
+    edges: Sequence[Edge]
     save: Callable[[int, TrainState], None]
-    samples_every: int
-    checkpoint_every: int
     total: int
     end: int
     stop: Callable[[int], int | None]
@@ -55,8 +70,8 @@ class Loop:
     def run(self, state: TrainState, step: int) -> tuple[int, int | None]:
         """Trains from `step`; the step reached, and the signal that ended the loop, if one did.
 
-        Whatever the reason to end, the state is saved. Raises what recording and reading raise;
-        before a DataError the state is saved too.
+        Whatever the reason to end, the state is saved. Raises what recording, reading and edges
+        raise; before a DataError of reading the state is saved too.
         """
         pending: tuple[int, int, Any] | None = None
         signal_number = None
@@ -71,10 +86,11 @@ class Loop:
             pending = (start, count, metrics)
             step = start + count
             number += 1
-            if self._is_edge(step):
+            due = [edge for edge in self.edges if edge.is_due(step, self.total, self.end)]
+            if due:
                 self._record(pending)
                 pending = None
-                self._at_edge(step, state)
+                self._at_edge(due, step, state)
             self.on_progress(step)
         if pending is not None:
             self._record(pending)
@@ -98,16 +114,8 @@ class Loop:
             start, count, metrics = pending
             self.recorder.record(start, count, jax.device_get(metrics))
 
-    def _is_edge(self, step: int) -> bool:
-        return (
-            step % self.samples_every == 0 or step % self.checkpoint_every == 0 or step == self.end
-        )
-
-    def _at_edge(self, step: int, state: TrainState) -> None:
-        """Rows and pictures first: a checkpoint vouches for all that lies before it."""
+    def _at_edge(self, due: Sequence[Edge], step: int, state: TrainState) -> None:
         with self.stopwatch.paused():
             jax.block_until_ready(state)
-            if step % self.samples_every == 0 or step == self.total:
-                self.sample(step, state)
-            if step % self.checkpoint_every == 0 or step == self.end:
-                self.save(step, state)
+            for edge in due:
+                edge.action(step, state)

@@ -123,6 +123,8 @@ class Recipe:
         extra: the initial value of the recipe's own state, any pytree of fixed shape.
         latents: `(key, batch) -> latents`; None where the recipe generates nothing.
         generate: `(nets, latents, batch, truncation) -> images [B, H, W, C]` in [-1, 1].
+        discriminate: `(nets, batch) -> logits [B]` of the batch's images, positive for real; None
+            where nothing tells real pictures from generated ones.
     """
 
     networks: Mapping[str, nn.Module]
@@ -135,6 +137,7 @@ class Recipe:
     extra: PyTree = ()
     latents: Callable[[Array, Batch], PyTree] | None = None
     generate: Callable[[Nets, PyTree, Batch, Array], Array] | None = None
+    discriminate: Callable[[Nets, Batch], Array] | None = None
 
     @property
     def batches_per_round(self) -> int:

@@ -6,11 +6,12 @@ import dataclasses
 import json
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gan_jax import processes, run_directory
 from gan_jax.checkpoint import Checkpoints
@@ -18,22 +19,31 @@ from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, Rounds, iterate
 from gan_jax.durable import write_json
 from gan_jax.errors import DivergedError, Stopped, StorageError
+from gan_jax.evaluation import Collapsed, Evaluations
+from gan_jax.evaluators.collapse import Watch
+from gan_jax.evaluators.evaluator import Evaluator, Measure
 from gan_jax.experiment import Experiment
-from gan_jax.loop import Loop
+from gan_jax.loop import Edge, Loop
 from gan_jax.mesh import put_batches
 from gan_jax.program import Program
 from gan_jax.recorder import Recorder
 from gan_jax.sample_writer import SampleWriter
-from gan_jax.settings import durations, retention
+from gan_jax.settings import durations, evaluate_every, limits, retention
 from gan_jax.signals import StopFlag
 from gan_jax.state import TrainState
 from gan_jax.step import all_finite
 from gan_jax.timing import Stopwatch
 from gan_jax.training_data import fingerprint
-from gan_jax.workdir import CHECKPOINTS, is_run_directory, set_aside
+from gan_jax.workdir import (
+    CHECKPOINTS,
+    EVALUATION_ROWS,
+    METRICS,
+    is_run_directory,
+    read_rows,
+    set_aside,
+)
 from gan_jax.writer import JSONLines, TensorBoard, Tolerant, WeightsAndBiases, Writer
 
-METRICS = "metrics.jsonl"
 DIVERGENCE = "divergence.json"
 
 
@@ -45,6 +55,7 @@ class Run:
     directory: Path
     program: Program
     rounds: Rounds
+    evaluators: Sequence[tuple[Evaluator, Measure]]
     console: Console
     flag: StopFlag
 
@@ -52,11 +63,11 @@ class Run:
         self.config = self.experiment.config
         self.is_first = jax.process_index() == 0
         self.images_per_step = self.rounds.batch_size * self.rounds.batches_per_round
-        self.durations = durations(
-            self.config,
-            images_per_step=self.images_per_step,
-            images_per_epoch=len(self.rounds.source),
-        )
+        self.lengths = {
+            "images_per_step": self.images_per_step,
+            "images_per_epoch": len(self.rounds.source),
+        }
+        self.durations = durations(self.config, **self.lengths)
         self._all_finite = jax.jit(all_finite)
         self.stopwatch = Stopwatch()
         self.note = ""
@@ -72,17 +83,24 @@ class Run:
         )
         with self.checkpoints:
             state, step = self._restore_or_init()
+            if step:
+                message = f"continuing {self.directory} from step {step}"
+                fields = {"step": step, "message": message, **run_directory.environment()}
+                self.event("resumed", fields)
             end = self.durations.total if stop_at is None else min(self.durations.total, stop_at)
-            self.rows = JSONLines(self.directory / METRICS, self._warn_of_writer)
-            self.writers = [self.rows, *self._writers(step)] if self.is_first else []
+            self.files = [
+                JSONLines(self.directory / name, self._warn_of_writer)
+                for name in (METRICS, EVALUATION_ROWS)
+            ]
+            self.copies = list(self._writers(step)) if self.is_first else []
             try:
-                step, signal_number = self._loop(state, step, end)
+                step, signal_number = self._train_through_collapses(state, step, end)
             finally:
-                for writer in self.writers:
+                for writer in (*self.files, *self.copies):
                     writer.close()
             self.checkpoints.finish()
             if self.checkpoints.saved_step != step:
-                raise StorageError(f"checkpoint {step} is not saved: {METRICS} cannot be written")
+                raise StorageError(f"checkpoint {step} is not saved: its rows cannot be written")
         self._say_how_it_ended(step, signal_number)
 
     def event(self, kind: str, fields: dict[str, Any]) -> None:
@@ -111,9 +129,61 @@ class Run:
             return self.program.initial(jax.random.key(self.config.seed)), 0
         step = restored.manifest.step
         processes.on_process_0(lambda: set_aside(self.directory, step))
-        message = f"continuing {self.directory} from step {step}"
-        self.event("resumed", {"step": step, "message": message, **run_directory.environment()})
         return self.program.own(restored.state), step
+
+    def _train_through_collapses(
+        self, state: TrainState, step: int, end: int
+    ) -> tuple[int, int | None]:
+        """The loop; where it collapses and may roll back, again from the last good state."""
+        while True:
+            evaluations = self._evaluations()
+            rollbacks = int(state.rollbacks)  # the loop donates the state
+            self.reading = self.rounds.rolled_back(rollbacks)
+            try:
+                return self._loop(state, step, end, evaluations)
+            except Collapsed as collapse:
+                self._may_roll_back(collapse, rollbacks + 1)
+                state, step = self._roll_back(collapse, evaluations.good_step, rollbacks + 1)
+
+    def _may_roll_back(self, collapse: Collapsed, rollbacks: int) -> None:
+        settings = self.config.collapse
+        if settings.action == "stop":
+            raise DivergedError(f"{collapse}; its earlier checkpoints stay") from collapse
+        if rollbacks > settings.rollbacks:
+            times = f"{settings.rollbacks} roll-backs"
+            raise DivergedError(f"{collapse}, after {times} (collapse.rollbacks)") from collapse
+
+    def _roll_back(
+        self, collapse: Collapsed, good_step: int, rollbacks: int
+    ) -> tuple[TrainState, int]:
+        """The newest saved state that no evaluation has found collapsed, made to go another way:
+        `rollbacks` is folded into the key and the order of the data."""
+        self.checkpoints.discard_after(good_step)
+        state, step = self._restore_or_init()
+        message = f"{collapse}; rolled back to step {step} (roll-back {rollbacks})"
+        self.event("rolled_back", {"step": step, "rollbacks": rollbacks, "message": message})
+        return state.replace(rollbacks=jnp.full_like(state.rollbacks, rollbacks)), step
+
+    def _evaluations(self) -> Evaluations:
+        total, action = self.durations.total, self.config.collapse.action
+        watch, before = Watch(limits(self.config)), read_rows(self.files[1].path)
+        for row in before:
+            watch.signs(row["metrics"])
+        return Evaluations(
+            directory=self.directory,
+            evaluators=[
+                (evaluate_every(evaluator, total=total, **self.lengths), evaluator, measure)
+                for evaluator, measure in self.evaluators
+            ],
+            frozen=self.program.frozen,
+            images_per_step=self.images_per_step,
+            watch=watch,
+            raise_collapse=action in ("stop", "roll_back"),
+            rows=self.files[1] if self.is_first else None,
+            writers=self.copies,
+            event=self.event,
+            good_step=max((row["step"] for row in before), default=0),
+        )
 
     def _warn_of_writer(self, message: str) -> None:
         self.event("writer_failed", {"message": message})
@@ -130,7 +200,9 @@ class Run:
             project, config = settings.wandb_project, self.config.to_dict()
             yield tolerant("W&B", lambda: WeightsAndBiases(directory, project, config))
 
-    def _loop(self, state: TrainState, step: int, end: int) -> tuple[int, int | None]:
+    def _loop(
+        self, state: TrainState, step: int, end: int, evaluations: Evaluations
+    ) -> tuple[int, int | None]:
         """Samples the start of a new run, trains, and ends with a saved state."""
         samples = SampleWriter(
             self.directory,
@@ -141,7 +213,7 @@ class Run:
             count=self.config.samples.count,
             truncation=self.config.samples.truncation,
             seed=self.config.seed,
-            writers=self.writers,
+            writers=self.copies,
             warn=lambda message: self.event("picture_failed", {"message": message}),
         )
         if step >= end:
@@ -155,16 +227,23 @@ class Run:
         with self.stopwatch.paused():
             compiled = self.program.compile()
         recorder = self._recorder()
+
+        def save(at: int, reached: TrainState) -> None:
+            self._save(at, reached, recorder.last | evaluations.metrics_at(at))
+
+        edges = [
+            Edge(self.durations.samples_every, samples.write),
+            *evaluations.edges(),
+            Edge(self.durations.checkpoint_every, save, at_end=True),
+        ]
         with self.console.progress("training") as advance:
             loop = Loop(
                 program=compiled,
                 frozen=self.program.frozen,
-                calls=self._calls(step, end),
+                calls=self._calls(step, end, [edge.every for edge in edges]),
                 recorder=recorder,
-                sample=samples.write,
-                save=lambda at, reached: self._save(at, reached, recorder.last),
-                samples_every=self.durations.samples_every,
-                checkpoint_every=self.durations.checkpoint_every,
+                edges=edges,
+                save=save,
                 total=self.durations.total,
                 end=end,
                 stop=self.flag.agreed,
@@ -194,7 +273,7 @@ class Run:
             self.checkpoints.poll()
 
         return Recorder(
-            writers=self.writers,
+            writers=[self.files[0], *self.copies] if self.is_first else [],
             phases=self.program.recipe.phases,
             log_every=self.durations.log_every,
             images_per_step=self.images_per_step,
@@ -204,13 +283,14 @@ class Run:
             on_row=note,
         )
 
-    def _calls(self, step: int, end: int) -> Iterator[tuple[int, int, Any]]:
-        cadences = (self.durations.samples_every, self.durations.checkpoint_every)
+    def _calls(
+        self, step: int, end: int, cadences: Sequence[int]
+    ) -> Iterator[tuple[int, int, Any]]:
         calls = Calls(step, end, self.config.steps_per_call, cadences)
         data = self.config.data
         mesh = self.program.mesh
         return iterate(
-            self.rounds,
+            self.reading,
             calls,
             lambda batches: put_batches(batches, mesh),
             threads=data.threads,
@@ -220,11 +300,11 @@ class Run:
     def _save(self, step: int, state: TrainState, metrics: dict[str, float]) -> None:
         if self.checkpoints.saved_step == step:
             return
-        if self.is_first:
-            self.rows.flush(quiet=True)
-        if processes.largest(len(self.rows.pending)):
+        for file in self.files:
+            file.flush(quiet=True)
+        if processes.largest(sum(len(file.pending) for file in self.files)):
             # A checkpoint vouches for the rows before it: nobody would ever write them again.
-            message = f"checkpoint {step} is put off: {METRICS} cannot be written"
+            message = f"checkpoint {step} is put off: its rows cannot be written"
             self.event("checkpoint_failed", {"step": step, "message": message})
             return
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
@@ -243,7 +323,7 @@ class Run:
                 {
                     "step": index + 1,
                     "metrics": metrics,
-                    "examples": self.rounds.indices(index).tolist(),
+                    "examples": self.reading.indices(index).tolist(),
                 }
                 for index, metrics in recorder.skipped
             ]

@@ -8,6 +8,8 @@ from typing import Any
 
 from gan_jax.durations import to_steps
 from gan_jax.errors import UsageError
+from gan_jax.evaluators.collapse import Limits
+from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.mesh import VIEWS
 from gan_jax.retention import Best, Retention
 
@@ -19,6 +21,9 @@ LEAST = {
     "num_classes": 0,
     "stop_after_skipped": 1,
     "samples.count": 1,
+    "evaluate.samples": 2,
+    "evaluate.batch": 1,
+    "collapse.rollbacks": 0,
     "data.seed": 0,
     "data.threads": 0,
     "data.prefetch": 0,
@@ -26,6 +31,7 @@ LEAST = {
     "checkpoint.keep_every": 0,
 }
 LARGEST_SEED = 2**32 - 1
+COLLAPSE_ACTIONS = ("warn", "stop", "roll_back", "off")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +56,11 @@ def check(config: Any) -> None:
         check_seed(key, seed)
     if config.mesh.view not in VIEWS:
         raise UsageError(f"mesh.view={config.mesh.view!r}: must be {' or '.join(VIEWS)}")
+    if config.collapse.action not in COLLAPSE_ACTIONS:
+        raise UsageError(
+            f"collapse.action={config.collapse.action!r}: must be one of "
+            + ", ".join(COLLAPSE_ACTIONS)
+        )
     durations(config, images_per_step=1, images_per_epoch=1)
     retention(config)
 
@@ -62,15 +73,40 @@ def check_seed(key: str, seed: int) -> None:
 
 def durations(config: Any, *, images_per_step: int, images_per_epoch: int) -> Durations:
     """Raises UsageError for one that is none, or less than a step."""
-    steps = {}
-    for field in dataclasses.fields(Durations):
-        text = config[field.name]
-        steps[field.name] = to_steps(
-            field.name, text, images_per_step=images_per_step, images_per_epoch=images_per_epoch
-        )
-        if steps[field.name] < 1:
-            raise UsageError(f"{field.name}={text!r}: must be at least one step")
+    steps = {
+        field.name: _steps(field.name, config[field.name], images_per_step, images_per_epoch)
+        for field in dataclasses.fields(Durations)
+    }
     return Durations(**steps)
+
+
+def evaluate_every(
+    evaluator: Evaluator, *, total: int, images_per_step: int, images_per_epoch: int
+) -> int:
+    """Steps between an evaluator's turns, `total` where it has none but the last; raises
+    UsageError."""
+    if not evaluator.every:
+        return total
+    return _steps(f"{evaluator.name}.every", evaluator.every, images_per_step, images_per_epoch)
+
+
+def _steps(key: str, text: str, images_per_step: int, images_per_epoch: int) -> int:
+    steps = to_steps(key, text, images_per_step=images_per_step, images_per_epoch=images_per_epoch)
+    if steps < 1:
+        raise UsageError(f"{key}={text!r}: must be at least one step")
+    return steps
+
+
+def limits(config: Any) -> Limits | None:
+    """Of collapse; None where it is not looked for."""
+    if config.collapse.action == "off":
+        return None
+    settings = config.collapse
+    return Limits(
+        least_variance=settings.least_variance,
+        least_coverage=settings.least_coverage,
+        saturation=settings.saturation,
+    )
 
 
 def retention(config: Any) -> Retention:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from gan_jax import processes, program, run_directory, workdir
 from gan_jax.console import Console
 from gan_jax.errors import UsageError
+from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.experiment import Experiment, guarded, load_experiment
 from gan_jax.flat_state import size_in_bytes
 from gan_jax.run import Run
 from gan_jax.settings import check_best, retention
 from gan_jax.signals import StopFlag
-from gan_jax.training_data import open_rounds
+from gan_jax.training_data import open_examples, open_rounds
+from gan_jax.world import world_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +71,26 @@ def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None
     if stop_at is not None and stop_at < 1:
         raise UsageError(f"--stop_at={stop_at}: must be at least 1")
     built = program.build(experiment)
-    check_best(retention(experiment.config).best, guarded(experiment.path, built.metrics))
+    evaluators = experiment.evaluators()
+    measured = [*guarded(experiment.path, built.metrics), *metrics_of(evaluators)]
+    check_best(retention(experiment.config).best, measured)
     with contextlib.ExitStack() as stack:
         flag = stack.enter_context(StopFlag())
+
+        @functools.cache
+        def source(split: str) -> Any:
+            if split == experiment.config.data.split:
+                return rounds.source
+            return open_examples(experiment, console, flag, split)
+
+        world = world_of(
+            experiment,
+            built,
+            source=source,
+            batch=experiment.config.evaluate.batch,
+            progress=console.lines,
+        )
+        opened = [(evaluator, evaluator.open(world)) for evaluator in evaluators]
         needed = 2 * size_in_bytes(built.abstract_state)
         processes.on_process_0(lambda: _take(directory, experiment, stack, console, needed))
         rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
@@ -77,10 +99,21 @@ def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None
             directory=directory,
             program=built,
             rounds=rounds,
+            evaluators=opened,
             console=console,
             flag=flag,
         )
         run.train(stop_at)
+
+
+def metrics_of(evaluators: Sequence[Evaluator]) -> list[str]:
+    """`evaluator/metric` of all; raises UsageError where two have one name."""
+    names = [evaluator.name for evaluator in evaluators]
+    if len(set(names)) < len(names):
+        raise UsageError(f"get_evaluators: two have the same name among {', '.join(names)}")
+    return [
+        f"{evaluator.name}/{metric}" for evaluator in evaluators for metric in evaluator.metrics
+    ]
 
 
 def _take(

@@ -55,6 +55,11 @@ class Trained:
         """The settings of the run."""
         return self.experiment.config
 
+    def at(self, step: int | str, say: Say = print) -> Trained:
+        """The same run at another checkpoint; errors as of `load`."""
+        state, found = _restore(self.directory, self.experiment, self.program, step, say)
+        return dataclasses.replace(self, state=state, step=found)
+
     def sample(
         self,
         count: int,
@@ -142,7 +147,9 @@ class Trained:
         return np.concatenate(blocks)[:count]
 
 
-def load(directory: str | Path, *, step: int | str = "latest", say: Say = print) -> Trained:
+def load(
+    directory: str | Path, *, step: int | str = "latest", say: Say = print, devices: int = 1
+) -> Trained:
     """Opens a run directory; imports the experiment file that it was trained with.
 
     A run directory is code, to be opened when trusted: the original file is imported where it is
@@ -152,14 +159,29 @@ def load(directory: str | Path, *, step: int | str = "latest", say: Say = print)
         directory: of a run.
         step: of a checkpoint, or "latest", "best".
         say: hears of damaged checkpoints and of which experiment file is used.
+        devices: to use, 0 for all.
 
     Raises:
         UsageError: no run directory, or no such checkpoint.
         StorageError: no checkpoint yet, or all damaged.
     """
     directory = require_run_directory(Path(directory))
-    experiment = recorded_experiment(directory, say)
+    experiment = recorded_experiment(directory, say, devices)
     built = program.build(experiment)
+    state, found = _restore(directory, experiment, built, step, say)
+    return Trained(
+        directory=directory,
+        experiment=experiment,
+        program=built,
+        state=state,
+        step=found,
+        sampler=make_sampler(built.recipe, built.mesh) if built.recipe.generate else None,
+    )
+
+
+def _restore(
+    directory: Path, experiment: Experiment, built: Program, step: int | str, say: Say
+) -> tuple[TrainState, int]:
     restored = checkpoint.restore(
         directory / CHECKPOINTS,
         built.abstract_state,
@@ -169,24 +191,17 @@ def load(directory: str | Path, *, step: int | str = "latest", say: Say = print)
     )
     if restored is None:
         raise StorageError(f"{directory} holds no checkpoint yet")
-    return Trained(
-        directory=directory,
-        experiment=experiment,
-        program=built,
-        state=restored.state,
-        step=restored.manifest.step,
-        sampler=make_sampler(built.recipe, built.mesh) if built.recipe.generate else None,
-    )
+    return restored.state, restored.manifest.step
 
 
-def recorded_experiment(directory: Path, say: Say) -> Experiment:
+def recorded_experiment(directory: Path, say: Say, devices: int = 1) -> Experiment:
     """The experiment of a run directory with its recorded settings, on this machine's devices."""
     run, recorded = run_directory.read(directory)
     original = path = Path(run["experiment_file"])
     if not path.is_file() or _sha256(path) != run["experiment_sha256"]:
         path = directory / run_directory.EXPERIMENT
         say(f"note: {original} is gone or has changed; using the copy {path}")
-    settings: dict[str, Any] = recorded | {"mesh": {"devices": 1, "view": "global"}}
+    settings: dict[str, Any] = recorded | {"mesh": {"devices": devices, "view": "global"}}
     config = configs.base_config()
     config.unlock()
     try:

@@ -29,7 +29,7 @@ def open_rounds(
         Stopped: a signal came meanwhile.
     """
     config = experiment.config
-    source = open_examples(experiment, console, flag)
+    source = open_examples(experiment, console, flag, config.data.split)
     if len(source) < config.batch_size:
         raise DataError(
             f"{data_name(experiment)} has {len(source)} pictures, fewer than batch_size="
@@ -61,10 +61,16 @@ def check_form(rounds: Rounds, experiment: Experiment) -> None:
             )
 
 
-def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> Any:
-    """The experiment's own `get_dataset(config)`, or else what `config.data` names."""
+def open_examples(experiment: Experiment, console: Console, flag: StopFlag, split: str) -> Any:
+    """The experiment's own `get_dataset(config)`, or else a split of what `config.data` names.
+
+    Raises:
+        DataError: of its own data set there is only the split that it trains on.
+    """
     config = experiment.config
     if hasattr(experiment.module, "get_dataset"):
+        if split != config.data.split:
+            raise DataError(f"{data_name(experiment)} has no split {split!r}")
         return own_examples(experiment)
     if hasattr(experiment.module, "prepare_data"):
         guarded(experiment.path, lambda: experiment.module.prepare_data(config))
@@ -72,7 +78,7 @@ def open_examples(experiment: Experiment, console: Console, flag: StopFlag) -> A
     with console.progress(f"preparing {data.name}") as advance:
         source = open_source(
             data.name,
-            split=data.split,
+            split=split,
             geometry=geometry(config),
             on_bad_image=data.on_bad_image,
             data_dir=data.directory or None,

@@ -21,8 +21,11 @@ LOCK = ".lock"
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 SAMPLES = "samples"
+EVALUATIONS = "evaluations"
 ORPHANED = "orphaned"
-ROWS = ("metrics.jsonl", "evaluations.jsonl")
+METRICS = "metrics.jsonl"
+EVALUATION_ROWS = "evaluations.jsonl"
+ROWS = (METRICS, EVALUATION_ROWS)
 
 
 def is_run_directory(path: Path) -> bool:
@@ -176,9 +179,9 @@ def set_aside(workdir: Path, step: int) -> None:
     """Takes out of the records what a run continued from `step` is about to make again.
 
     Rows of later steps go to `metrics.orphaned.jsonl` and so on, a torn line too; pictures
-    `samples/STEP…` of later steps to `samples/orphaned/`. The rows that stay keep their bytes. A
-    run that starts anew although there are records passes -1. Safe to be killed in: the same call
-    completes it.
+    `samples/STEP…` and `evaluations/STEP…` of later steps to a folder `orphaned` there. The rows
+    that stay keep their bytes. A run that starts anew although there are records passes -1. Safe
+    to be killed in: the same call completes it.
 
     Raises:
         StorageError: a record cannot be read or replaced.
@@ -186,17 +189,18 @@ def set_aside(workdir: Path, step: int) -> None:
     try:
         for name in ROWS:
             _split_rows(workdir / name, step)
-        _move_pictures(workdir / SAMPLES, step)
+        for name in (SAMPLES, EVALUATIONS):
+            _move_pictures(workdir / name, step)
     except OSError as error:
         raise StorageError(f"{error.filename or workdir}: {error.strerror}") from error
 
 
-def _move_pictures(samples: Path, step: int) -> None:
-    for picture in sorted(samples.iterdir()) if samples.is_dir() else []:
+def _move_pictures(folder: Path, step: int) -> None:
+    for picture in sorted(folder.iterdir()) if folder.is_dir() else []:
         number = re.match(r"\d+", picture.name)
         if number is not None and int(number[0]) > step and picture.is_file():
-            (samples / ORPHANED).mkdir(exist_ok=True)
-            picture.replace(samples / ORPHANED / picture.name)
+            (folder / ORPHANED).mkdir(exist_ok=True)
+            picture.replace(folder / ORPHANED / picture.name)
 
 
 def _split_rows(path: Path, step: int) -> None:

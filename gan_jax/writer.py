@@ -44,11 +44,12 @@ class JSONLines:
         warn: hears of the first refusal of several.
 
     Attributes:
+        path: as given.
         pending: the bytes that are still to be written.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]):
-        self._path, self._warn = path, warn
+        self.path, self._warn = path, warn
         self.pending = b""
 
     def row(self, step: int, row: Row) -> None:
@@ -62,7 +63,7 @@ class JSONLines:
         if not self.pending:
             return
         try:
-            with self._path.open("ab", buffering=0) as file:
+            with self.path.open("ab", buffering=0) as file:
                 length = file.tell()
                 try:
                     if file.write(self.pending) != len(self.pending):
@@ -73,7 +74,7 @@ class JSONLines:
             self.pending = b""
         except OSError as error:
             if not quiet:
-                self._warn(f"{self._path} cannot be written, will try again: {error.strerror}")
+                self._warn(f"{self.path} cannot be written, will try again: {error.strerror}")
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
         """Pictures lie beside it, as files."""

@@ -15,7 +15,8 @@ FLOORS = {
     "processes orbax_noise workdir writer mesh timing signals durations",
     4: "evaluators latents",
     5: "settings config experiment console program training_data recorder loop run run_directory "
-    "sample_writer train trained sample data_command cli __main__ __init__",
+    "sample_writer train trained sample report data_command weights_command cli "
+    "evaluation world evaluate evaluate_run evaluate_pictures __main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -39,3 +39,8 @@ def coins(positions: np.ndarray, seed: int) -> np.ndarray:
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         x = x ^ (x >> np.uint64(31))
     return (x >> np.uint64(63)).astype(bool)
+
+
+def seed_after_rollbacks(seed: int, times: int) -> int:
+    """A seed of its own for the data order of a run that was rolled back so many times."""
+    return int(np.random.SeedSequence((seed, times)).generate_state(1)[0])

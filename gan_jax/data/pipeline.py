@@ -65,6 +65,13 @@ class Rounds:
             batches[FLIP] = order.coins(positions, self.seed)
         return batches
 
+    def rolled_back(self, times: int) -> Rounds:
+        """The rounds of a run after so many roll-backs: another order and other flips, or the same
+        collapse would come again."""
+        if not times:
+            return self
+        return dataclasses.replace(self, seed=order.seed_after_rollbacks(self.seed, times))
+
     def indices(self, step: int) -> np.ndarray:
         """Which examples of the source round `step` reads here: int64 `[R, b]`."""
         return order.indices(self._positions(step, 1)[0], len(self.source), self.seed)

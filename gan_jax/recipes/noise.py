@@ -104,6 +104,10 @@ def noise_recipe(
         images, _ = nets("generator", latents * truncation, label_of(batch))
         return images
 
+    def discriminate(nets: Nets, batch: Batch) -> Array:
+        logits, _ = nets("discriminator", batch["image"], label_of(batch))
+        return logits
+
     phases = [
         Phase(
             name="discriminator",
@@ -124,4 +128,5 @@ def noise_recipe(
         ema={"generator": "ema_decay"},
         latents=latents,
         generate=generate,
+        discriminate=discriminate,
     )

@@ -100,6 +100,8 @@ NAMES: tuple[str, ...] = tuple(parameter.name for parameter in PARAMETERS)
 INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NAMES)}
 FACTORS: tuple[Parameter, ...] = tuple(parameter for parameter in PARAMETERS if parameter.choices)
 FACTOR_NAMES: tuple[str, ...] = tuple(parameter.name for parameter in FACTORS)
+CONTINUOUS = np.array([i for i, parameter in enumerate(PARAMETERS) if not parameter.choices])
+CONTINUOUS_NAMES: tuple[str, ...] = tuple(NAMES[i] for i in CONTINUOUS)
 LOW = np.array([parameter.low for parameter in PARAMETERS], np.float32)
 HIGH = np.array([parameter.high for parameter in PARAMETERS], np.float32)
 
@@ -130,3 +132,10 @@ def factors(vector: Array) -> Array:
     """`[..., P]` -> `[..., F]` int32: the discrete choices, in the order of `FACTOR_NAMES`."""
     indices = np.array([INDEX[name] for name in FACTOR_NAMES])
     return jnp.round(vector[..., indices]).astype(jnp.int32)
+
+
+def shares(vector: Array) -> Array:
+    """`[..., P]` -> `[..., C]`: the continuous parameters, in the order of `CONTINUOUS_NAMES`, as
+    shares of their ranges: 0 at the low end, 1 at the high one."""
+    low, high = LOW[CONTINUOUS], HIGH[CONTINUOUS]
+    return (vector[..., CONTINUOUS] - low) / (high - low)

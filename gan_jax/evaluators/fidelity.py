@@ -1,0 +1,93 @@
+"""Fidelity in Inception's features under a named protocol: FID, KID, IS, precision and recall …"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from gan_jax.evaluators.compare import check_measures, compare, names_of
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.features import Extractor, Features
+from gan_jax.evaluators.generated import Sampling, Statistics, Subject
+from gan_jax.evaluators.reference import features_of
+from gan_jax.evaluators.samples import conditions
+from gan_jax.evaluators.spaces import inception_space
+from gan_jax.metrics.protocol import protocol as named_protocol
+from gan_jax.weights.store import find_weights
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """Generated pictures against the real ones of a split.
+
+    Attributes:
+        protocol: a preset of `metrics.protocol`: "tf1", "pytorch-fid", "clean", "torchmetrics".
+        measures: of `compare.MEASURES`.
+        samples: generated pictures.
+        real_samples: real ones, 0 for all.
+        split: of the real ones; "" for the one that the run trains on.
+        weights: a file of Inception's weights; "" for the imported ones.
+    """
+
+    name: str = "fidelity"
+    every: str = ""
+    protocol: str = "tf1"
+    measures: tuple[str, ...] = ("fid", "kid")
+    samples: int = 10_000
+    real_samples: int = 0
+    split: str = ""
+    weights: str = ""
+    seed: int = 0
+    truncation: float = 1.0
+    ema: bool = True
+    statistics: Statistics = "running"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return names_of(self.measures)
+
+    def open(self, world: World) -> Measure:
+        check_measures(self.measures)
+        settings = named_protocol(self.protocol)
+        weights = find_weights("inception", Path(self.weights) if self.weights else None)
+        generated = world.generator()
+        space = inception_space(settings, weights)
+        sampling = Sampling(
+            samples=self.samples,
+            seed=self.seed,
+            truncation=self.truncation,
+            ema=self.ema,
+            statistics=self.statistics,
+        )
+
+        @functools.cache
+        def opened() -> tuple[Extractor, Features, dict]:
+            extractor = Extractor(space, world.mesh, world.batch)
+            reals = world.reals(self.split or world.split)
+            reals = reals.first(self.real_samples or reals.count)
+            with world.progress(f"features of {reals.name}") as advance:
+                features = features_of(extractor, reals, cache=world.cache, advance=advance)
+            if "intra_fid" in self.measures:
+                features["label"] = reals.labels()
+            about = {"name": reals.name, "samples": reals.count, "fingerprint": reals.fingerprint}
+            return extractor, features, about
+
+        def measure(subject: Subject, seed: int) -> Evaluation:
+            drawn = dataclasses.replace(sampling, seed=seed)
+            extractor, real, about = opened()
+            with world.progress("features of generated pictures") as advance:
+                fake = extractor(
+                    generated(subject, drawn), lambda done: advance(done, self.samples)
+                )
+            fake["label"] = conditions(self.samples, world.num_classes, None)["label"]
+            metrics, warnings = compare(self.measures, real, fake, settings)
+            return Evaluation(
+                metrics=metrics,
+                protocol=space.describe,
+                sampling=drawn.describe(bool(world.recipe.ema)),
+                real=about,
+                warnings=(*space.warnings, *warnings),
+            )
+
+        return measure

@@ -1,0 +1,69 @@
+"""Latency: how long a picture takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.generated import Subject
+from gan_jax.evaluators.samples import conditions, sample_key, sampling_nets
+from gan_jax.ops.pixels import to_uint8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Milliseconds from latents on the device to uint8 pictures on the host: the median of
+    `repeats` calls for one picture, and for a batch of `batch` (a picture's share of it is
+    `batch_ms / batch`). A measurement of this machine, so it differs from run to run."""
+
+    name: str = "latency"
+    every: str = ""
+    batch: int = 64
+    repeats: int = 20
+    seed: int = 0
+    ema: bool = True
+    metrics: tuple[str, ...] = ("single_ms", "batch_ms", "images_per_second")
+
+    def open(self, world: World) -> Measure:
+        world.generator()
+        recipe, classes = world.recipe, world.num_classes
+        assert recipe.generate is not None and recipe.latents is not None
+        generate, draw = recipe.generate, recipe.latents
+
+        def pictures(nets, frozen, latents, batch, key):
+            view = sampling_nets(recipe, nets, frozen, key, self.ema)
+            return to_uint8(generate(view, latents, batch, jnp.ones(())))
+
+        compiled = jax.jit(pictures)
+
+        def median_ms(subject: Subject, count: int, seed: int) -> float:
+            batch, key = conditions(count, classes, None), sample_key(seed)
+            latents = jax.jit(draw)(key, batch)
+
+            def once() -> float:
+                begin = time.perf_counter()
+                np.asarray(compiled(subject.nets, subject.frozen, latents, batch, key))
+                return 1000 * (time.perf_counter() - begin)
+
+            once()  # compiles
+            return float(np.median([once() for _ in range(self.repeats)]))
+
+        def measure(subject: Subject, seed: int) -> Evaluation:
+            single, whole = median_ms(subject, 1, seed), median_ms(subject, self.batch, seed)
+            device = jax.devices()[0].device_kind
+            return Evaluation(
+                metrics={
+                    "single_ms": {"value": single},
+                    "batch_ms": {"value": whole},
+                    "images_per_second": {"value": 1000 * self.batch / whole},
+                },
+                protocol={"device": device, "batch": self.batch, "repeats": self.repeats},
+                sampling={"parameters": "ema" if self.ema and recipe.ema else "raw"},
+            )
+
+        return measure

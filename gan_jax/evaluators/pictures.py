@@ -1,0 +1,172 @@
+"""Sets of pictures to evaluate, by index: a data source's, those of a folder, of an array."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.data.pictures import SUFFIXES, read_picture
+from gan_jax.errors import DataError
+
+THREADS = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Pictures by index.
+
+    Attributes:
+        name: for people and rows.
+        fingerprint: changes when the pictures do.
+        count: how many.
+        uniform: whether all have one shape.
+        read: index -> uint8 `[H, W, C]`.
+        read_label: index -> class; None where there are none.
+    """
+
+    name: str
+    fingerprint: str
+    count: int
+    uniform: bool
+    read: Callable[[int], np.ndarray]
+    read_label: Callable[[int], int] | None = None
+
+    def first(self, count: int) -> Pictures:
+        """So many of them, in an order that a fixed seed shuffles (files of a folder stand sorted
+        by class); all, in their own order, where there are not more."""
+        if count >= self.count:
+            return self
+        chosen = np.sort(np.random.RandomState(0).permutation(self.count)[:count]).tolist()
+        label = self.read_label
+        return dataclasses.replace(
+            self,
+            count=count,
+            fingerprint=f"{self.fingerprint}-{count}",
+            read=lambda index: self.read(chosen[index]),
+            read_label=None if label is None else lambda index: label(chosen[index]),
+        )
+
+    def labels(self) -> np.ndarray:
+        """int32 `[count]`; raises DataError where there are none."""
+        if self.read_label is None:
+            raise DataError(f"{self.name} has no labels")
+        return np.array([self.read_label(index) for index in range(self.count)], np.int32)
+
+    def each(self, change: Callable[[np.ndarray], np.ndarray] = lambda x: x) -> Iterator:
+        """`change` of each picture, in order, read ahead in threads."""
+        ahead = 16 * THREADS
+
+        def read(index: int) -> np.ndarray:
+            return change(self.read(index))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, self.count, ahead):
+                yield from pool.map(read, range(start, min(start + ahead, self.count)))
+
+
+def of_source(name: str, source, form: str) -> Pictures:
+    """A data source as training sees it, without flips; `form` tells its geometry."""
+    fingerprint = getattr(source, "fingerprint", f"length-{len(source)}")
+
+    def read(index: int) -> np.ndarray:
+        return np.asarray(source[index]["image"])
+
+    return Pictures(
+        name=name,
+        fingerprint=f"{fingerprint} {form}",
+        count=len(source),
+        uniform=True,
+        read=read,
+        read_label=(lambda index: int(source[index]["label"])) if "label" in source[0] else None,
+    )
+
+
+def of_array(name: str, images: np.ndarray) -> Pictures:
+    """uint8 `[N, H, W, C]`."""
+    fingerprint = hashlib.sha256(repr(images.shape).encode() + images.tobytes()).hexdigest()
+    return Pictures(
+        name=name, fingerprint=fingerprint, count=len(images), uniform=True, read=images.__getitem__
+    )
+
+
+def of_npz(path: Path) -> Pictures:
+    """The samples in an `.npz`: its `arr_0`, `images` or `samples`, uint8 `[N, H, W, C]`.
+
+    Raises:
+        DataError: no such file or array, or of another form.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = [n for n in ("arr_0", "images", "samples", "image") if n in file.files]
+            if not names:
+                raise DataError(f"{path} holds {', '.join(file.files)}, but no arr_0 or images")
+            images = file[names[0]]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
+        shape = f"{images.dtype} {list(images.shape)}"
+        raise DataError(f"{path}: pictures must be uint8 [N, H, W, 1, 3 or 4], not {shape}")
+    return of_array(str(path), images)
+
+
+def of_folder(path: Path) -> Pictures:
+    """All pictures below a folder at their own sizes, sorted by path, RGB: alpha is dropped, not
+    laid over a background, as the reference tools do.
+
+    Raises:
+        DataError: no such folder, or no pictures in it.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such folder")
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+    if not files:
+        raise DataError(f"{path}: no pictures in it")
+
+    def read(index: int) -> np.ndarray:
+        return read_rgb(files[index])
+
+    listing = "\n".join(f"{file.relative_to(path)} {file.stat().st_size}" for file in files)
+    return Pictures(
+        name=str(path),
+        fingerprint=hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest(),
+        count=len(files),
+        uniform=_one_size(files),
+        read=read,
+    )
+
+
+def read_rgb(file: Path) -> np.ndarray:
+    """uint8 `[H, W, 3]`; raises PictureError."""
+    image = read_picture(file).image
+    return np.ascontiguousarray(
+        np.broadcast_to(image[..., : _colours(image)], (*image.shape[:2], 3))
+    )
+
+
+def _colours(image: np.ndarray) -> int:
+    """Channels that are no alpha."""
+    return 1 if image.shape[-1] < 3 else 3
+
+
+def _one_size(files: list[Path]) -> bool:
+    """By the headers alone; a file that has none will be named when it is read."""
+    sizes = set()
+    for file in files:
+        try:
+            with Image.open(file) as picture:
+                sizes.add(picture.size)
+        except (OSError, Image.DecompressionBombError):
+            continue
+        if len(sizes) > 1:
+            return False
+    return True

@@ -1,0 +1,67 @@
+"""Features of real pictures, kept in a cache: they are the same for every model and every step."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import durable, processes
+from gan_jax.evaluators.features import Advance, Extractor, Features
+from gan_jax.evaluators.pictures import Pictures
+
+VERSION = 1
+"""Raised when the same pictures and weights come to give other features."""
+
+
+def features_of(
+    extractor: Extractor, pictures: Pictures, *, cache: Path | None, advance: Advance
+) -> Features:
+    """Features of `pictures`, out of the cache where it has them.
+
+    The cache goes by the data's fingerprint and everything that the features depend on. A cache
+    that cannot be read or written is no error: the features are computed.
+    """
+    path = None if cache is None else cache / f"{_key(extractor.space.describe, pictures)}.npz"
+    held = _read(path, pictures.count)
+    # With several processes all compute together, or none.
+    if processes.everywhere(held is not None) and held is not None:
+        return held
+    features = extractor.of_pictures(pictures, advance)
+    if path is not None and jax.process_index() == 0:
+        _write(path, features)
+    return features
+
+
+def _key(describe: Mapping[str, Any], pictures: Pictures) -> str:
+    text = json.dumps([VERSION, pictures.fingerprint, pictures.count, dict(describe)], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _read(path: Path | None, count: int) -> Features | None:
+    if path is None or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            features = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        return None
+    whole = features and all(len(value) == count for value in features.values())
+    return features if whole else None
+
+
+def _write(path: Path, features: Features) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **features)  # pyright: ignore[reportArgumentType]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.write_bytes(path, buffer.getvalue())
+    except OSError:
+        return

@@ -1,0 +1,86 @@
+"""The feature spaces: FID's Inception-v3 under a protocol, and the avatar judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+from jax import Array
+
+from gan_jax.evaluators.features import FeatureSpace
+from gan_jax.metrics.protocol import Protocol, describe, normalise
+from gan_jax.metrics.resize import resize
+from gan_jax.networks.features.avatar_judge import AvatarJudge, Readings, to_judge_input
+from gan_jax.networks.features.inception import FIDInception
+from gan_jax.weights.store import Weights
+
+LOGITS = {"unbiased": "logits_unbiased", "biased": "logits"}
+"""Taps of the network by a protocol's word."""
+
+
+def inception_space(protocol: Protocol, weights: Weights) -> FeatureSpace:
+    """Outputs `features` `[B, 2048]` and `logits` `[B, 1008]`, as the protocol wants them."""
+    network = FIDInception()
+
+    def prepare(images):
+        colour = images[..., :3] if images.shape[-1] >= 3 else images[..., :1]
+        resized = resize(colour, protocol.size, protocol.resize)
+        rgb = resized if resized.shape[-1] == 3 else resized.repeat(3, axis=-1)
+        return normalise(rgb, protocol.normalisation)
+
+    def outputs(variables: Any, images: Array) -> dict[str, Array]:
+        taps = network.apply(variables, images, train=False)
+        assert isinstance(taps, dict)
+        return {"features": taps["2048"], "logits": taps[LOGITS[protocol.inception_score_logits]]}
+
+    return FeatureSpace(
+        name="inception",
+        describe=describe(protocol) | provenance(weights),
+        variables=weights.variables,
+        prepare=prepare,
+        outputs=outputs,
+        warnings=() if weights.verified else (unverified(weights),),
+    )
+
+
+def judge_space(weights: Weights) -> FeatureSpace:
+    """Outputs `features` `[B, D]` and the judge's readings: the probabilities `expression` and
+    `factor/NAME`, the shares `parameters` and the points `landmarks`."""
+    network = AvatarJudge()
+
+    def outputs(variables: Any, images: Array) -> dict[str, Array]:
+        readings = network.apply(variables, images, train=False)
+        assert isinstance(readings, Readings)
+        factors = {f"factor/{name}": nn.softmax(x) for name, x in readings.factors.items()}
+        return {
+            "features": readings.features,
+            "expression": nn.softmax(readings.expression),
+            "parameters": readings.parameters,
+            "landmarks": readings.landmarks,
+            **factors,
+        }
+
+    preparation = {"resize": "triangle filter, antialiased, to 64", "background": "white"}
+    return FeatureSpace(
+        name="avatar_judge",
+        describe=provenance(weights) | preparation,
+        variables=weights.variables,
+        prepare=to_judge_input,
+        outputs=outputs,
+    )
+
+
+def provenance(weights: Weights) -> dict[str, Any]:
+    """Which weights, for rows."""
+    return {
+        "network": weights.network,
+        "weights_sha256": weights.sha256,
+        "verified": weights.verified,
+    }
+
+
+def unverified(weights: Weights) -> str:
+    return (
+        f"{weights.path} fits {weights.network}, but its sha256 {weights.sha256[:12]} is not that "
+        "of a known file: the numbers are unverified"
+    )

@@ -1,0 +1,59 @@
+"""What the evaluators of an experiment may use of it: its generator, its real pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from gan_jax import training_data
+from gan_jax.evaluators import pictures
+from gan_jax.evaluators.evaluator import Advance, World
+from gan_jax.evaluators.generated import Generated
+from gan_jax.experiment import Experiment
+from gan_jax.program import Program
+
+
+def world_of(
+    experiment: Experiment,
+    program: Program,
+    *,
+    source: Callable[[str], Any],
+    batch: int,
+    progress: Callable[[str], AbstractContextManager[Advance]],
+) -> World:
+    """The surroundings of an experiment's evaluators.
+
+    Args:
+        experiment: with its settings.
+        program: of it.
+        source: the data source of a split, opened when asked for.
+        batch: pictures whose features are computed at once.
+        progress: shows what takes long.
+    """
+    config, recipe = experiment.config, program.recipe
+    name = training_data.data_name(experiment)
+
+    def reals(split: str) -> pictures.Pictures:
+        form = repr(training_data.geometry(config))
+        return pictures.of_source(f"{name} {split}", source(split), form)
+
+    return World(
+        recipe=recipe,
+        mesh=program.mesh,
+        num_classes=config.num_classes,
+        split=config.data.split,
+        generated=Generated(recipe, program.mesh, config.num_classes) if recipe.generate else None,
+        reals=reals,
+        is_avatars=name.startswith("avatars/"),
+        cache=cache_folder(),
+        batch=batch,
+        progress=progress,
+    )
+
+
+def cache_folder() -> Path:
+    """Where features of real pictures are kept: `gan_jax/features` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_jax" / "features"
