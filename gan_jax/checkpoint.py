@@ -210,6 +210,11 @@ class Checkpoints:
             processes.on_process_0(lambda: checkpoint_directory.refuse_if_begun(self._directory))
         return restored
 
+    def steps(self) -> list[int]:
+        """Of the committed checkpoints; waits for the save under way."""
+        self._settle()
+        return checkpoint_directory.steps(self._directory)
+
     def discard_after(self, step: int) -> None:
         """Removes the checkpoints of later steps, which a roll-back to `step` has disowned."""
         self._settle()

@@ -156,9 +156,12 @@ class Run:
     def _roll_back(
         self, collapse: Collapsed, good_step: int, rollbacks: int
     ) -> tuple[TrainState, int]:
-        """The newest saved state that no evaluation has found collapsed, made to go another way:
-        `rollbacks` is folded into the key and the order of the data."""
-        self.checkpoints.discard_after(good_step)
+        """The newest saved state that an evaluation vouches for (where retention has left none,
+        the oldest one), made to go another way: `rollbacks` is folded into the key and the order
+        of the data."""
+        saved = self.checkpoints.steps()
+        target = max((step for step in saved if step <= good_step), default=min(saved, default=0))
+        self.checkpoints.discard_after(target)
         state, step = self._restore_or_init()
         message = f"{collapse}; rolled back to step {step} (roll-back {rollbacks})"
         self.event("rolled_back", {"step": step, "rollbacks": rollbacks, "message": message})

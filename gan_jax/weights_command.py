@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from gan_jax.weights.folder import (
     Stored,
     how_to_get,
     locate,
-    stored_path,
+    shipped_weights,
     stored_weights,
     weights_folder,
 )
@@ -35,9 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
     if overrides:
         raise UsageError("weights takes no --config.KEY=VALUE")
+    names = (*NETWORKS, *shipped_weights())
     for network in arguments.networks:
-        if network not in NETWORKS:
-            raise UsageError(f"no network {network!r}: there are {', '.join(NETWORKS)}")
+        if network not in names:
+            raise UsageError(f"no network {network!r}: there are {', '.join(names)}")
     actions = {"import": import_file, "verify": verify, "list": show}
     return actions[arguments.action](arguments)
 
@@ -59,17 +61,17 @@ def import_file(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Reads stored weights whole, and shows what they make of a fixed input."""
     folder = weights_folder()
-    there = [found.network for found in stored_weights(folder)]
+    there = (*(found.network for found in stored_weights(folder)), *shipped_weights())
     wanted = arguments.networks or there
     if not wanted:
         raise UsageError(f"no weights in {folder}: `gan-jax weights list` says where to get them")
-    problems = [message for network in wanted if (message := _verify(network, folder))]
+    problems = [message for network in wanted if (message := _verify(network))]
     if problems:
         raise UsageError("; ".join(problems))
     return 0
 
 
-def _verify(network: str, folder: Path) -> str:
+def _verify(network: str) -> str:
     """Prints the report of one network; returns what is wrong with it."""
     from gan_jax.program import use_compilation_cache
     from gan_jax.weights.fingerprint import fingerprint
@@ -77,18 +79,19 @@ def _verify(network: str, folder: Path) -> str:
 
     use_compilation_cache()
     try:
-        locate(network, None)
-        weights = find_weights(network, stored_path(network, folder))
+        weights = find_weights(network, None)
     except UsageError as error:
         print(f"{network}: bad")
         return str(error)
     known = "a known file" if weights.verified else "an unknown file: unverified"
     print(f"{network}: whole, from {known}, sha256 {weights.sha256}")
-    finite = True
-    for tap, (mean, deviation) in fingerprint(network, weights.variables).items():
+    if network not in NETWORKS:
+        return ""
+    features = fingerprint(network, weights.variables)
+    for tap, (mean, deviation) in features.items():
         print(f"  {tap:16} mean {mean:.6g}  deviation {deviation:.6g}")
-        finite = finite and abs(mean) < float("inf") and deviation < float("inf")
-    return "" if finite else f"weights {weights.path}: not finite, or features that are not"
+    finite = all(math.isfinite(number) for pair in features.values() for number in pair)
+    return "" if finite else f"weights {weights.path}: their features are not finite"
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -99,12 +102,16 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         there = [asdict(found) | {"path": str(found.path)} for found in stored]
         lacking = [{"network": name, "how": how_to_get(name)} for name in missing]
-        print(json.dumps({"folder": str(folder), "stored": there, "missing": lacking}, indent=2))
+        shipped = [{"network": name, "path": str(path)} for name, path in shipped_weights().items()]
+        found = {"folder": str(folder), "stored": there, "shipped": shipped, "missing": lacking}
+        print(json.dumps(found, indent=2))
         return 0
     print(f"weights in {folder}")
     for found in stored:
         size = f"{found.size / 2**20:.1f} MiB"
         print(f"{found.network:14} {size:>10}  from {found.source_file}, {_verdict(found)}")
+    for name, path in shipped_weights().items():
+        print(f"{name:14} {path.stat().st_size / 2**20:6.1f} MiB  comes with gan_jax")
     for name in missing:
         print(f"{name:14} {'missing':>10}  {how_to_get(name)}")
     return 0

@@ -55,15 +55,16 @@ def frechet_distance_of_features(a: ArrayLike, b: ArrayLike, *, ddof: int = 1) -
     means = a.mean(axis=0, dtype=np.float64), b.mean(axis=0, dtype=np.float64)
     factors = (a - means[0]) / np.sqrt(len(a) - ddof), (b - means[1]) / np.sqrt(len(b) - ddof)
     traces = _squared(factors[0]) + _squared(factors[1])
-    return float(
-        _squared(means[0] - means[1]) + traces - 2 * nuclear_norm(factors[0] @ factors[1].T)
-    )
+    rank = min(len(a), len(b)) - 1  # centred rows add up to zero
+    norm = nuclear_norm(factors[0] @ factors[1].T, rank)
+    return float(_squared(means[0] - means[1]) + traces - 2 * norm)
 
 
-def nuclear_norm(matrix: np.ndarray) -> float:
-    """Sum of the singular values, from the eigenvalues of the smaller Gram matrix."""
+def nuclear_norm(matrix: np.ndarray, rank: int | None = None) -> float:
+    """Sum of the singular values, of the `rank` largest where that is known to be all, from the
+    eigenvalues of the smaller Gram matrix."""
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    squares = np.linalg.eigvalsh(tall.T @ tall)
+    squares = np.linalg.eigvalsh(tall.T @ tall)[::-1][:rank]
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 

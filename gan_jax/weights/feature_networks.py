@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from pathlib import Path
+from types import MappingProxyType
 
 import flax.linen as nn
 import jax
@@ -42,7 +43,7 @@ def check_name(network: str) -> None:
 def network_shapes(network: str) -> Shapes:
     """Of the leaves of its variables, by path. Kept: tracing Inception takes a second."""
     if network in LPIPS_CHANNELS:
-        return lpips_shapes(LPIPS_CHANNELS[network])
+        return MappingProxyType(lpips_shapes(LPIPS_CHANNELS[network]))
     if network == "inception":
         return _shapes(inception.FIDInception(), inception.SIZE)
     if network == "alexnet":
@@ -75,4 +76,4 @@ def convert_file(network: str, source: Path) -> Variables:
 def _shapes(module: nn.Module, size: int, **arguments) -> Shapes:
     images = jax.ShapeDtypeStruct((1, size, size, 3), "float32")
     initial = functools.partial(module.init, **arguments)
-    return flat_shapes(jax.eval_shape(initial, jax.random.key(0), images))
+    return MappingProxyType(flat_shapes(jax.eval_shape(initial, jax.random.key(0), images)))

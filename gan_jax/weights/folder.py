@@ -74,6 +74,11 @@ def stored_weights(folder: Path) -> list[Stored]:
     return [_describe(network, path) for network, path in paths.items() if path.is_file()]
 
 
+def shipped_weights() -> dict[str, Path]:
+    """What comes with the package, by network."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
 def _describe(network: str, path: Path) -> Stored:
     metadata, problem = {}, ""
     try:

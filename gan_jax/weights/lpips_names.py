@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gan_jax.networks.features.vgg import LPIPS_ALEXNET, LPIPS_VGG16
-from gan_jax.weights.convert import Names, Shapes, Target
+from gan_jax.weights.convert import Names, Target
 
 VGG16_CHANNELS = dict(zip(LPIPS_VGG16, (64, 128, 256, 512, 512), strict=True))
 ALEXNET_CHANNELS = dict(zip(LPIPS_ALEXNET, (64, 192, 384, 256, 256), strict=True))
@@ -27,6 +27,6 @@ def lpips_names(widths: dict[str, int]) -> Names:
     }
 
 
-def lpips_shapes(widths: dict[str, int]) -> Shapes:
+def lpips_shapes(widths: dict[str, int]) -> dict[str, tuple[int, ...]]:
     """Of the leaves: a weight for each channel of each tap."""
     return {f"params/{tap}": (width,) for tap, width in widths.items()}

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from gan_jax.cli import run
 from gan_jax.weights.known import NETWORKS
+from gan_jax.weights.variables import sha256_of, write_variables
 from tests.weights.test_store import linear
 from tests.weights.torch_files import described, write_zip
 
@@ -74,9 +76,27 @@ def test_bad_input(weights, source, tmp_path):
     assert "no such file" in weights(2, "import", "lpips", f"--from={tmp_path / 'none.pth'}")
     assert "lacks" in weights(2, "import", "inception", f"--from={source}")
     assert "get vgg16-397923af.pth" in weights(2, "verify", "vgg16")
-    assert "no weights in" in weights(2, "verify")
     assert "choose" in weights(2, "download", "vgg16")
     assert "--config" in weights(2, "list", "--config.seed=1")
+
+
+def test_nothing_there(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr("gan_jax.weights.folder.SHIPPED", tmp_path)
+    assert "no weights in" in weights(2, "verify")
+
+
+def test_weights_that_come_with_the_package(weights, monkeypatch, tmp_path):
+    for module in ("folder", "store"):
+        monkeypatch.setattr(f"gan_jax.weights.{module}.SHIPPED", tmp_path)
+    path = tmp_path / "small_judge.safetensors"
+    write_variables(path, {"params": {"w": np.ones(3, np.float32)}}, {})
+    (tmp_path / "small_judge.json").write_text(json.dumps({"sha256": sha256_of(path)}))
+    assert "comes with gan_jax" in weights(0, "list")
+    assert f"small_judge: whole, from a known file, sha256 {sha256_of(path)}" in weights(
+        0, "verify"
+    )
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    assert "not the file of its card" in weights(2, "verify", "small_judge")
 
 
 def test_listing_needs_no_jax(tmp_path):

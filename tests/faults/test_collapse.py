@@ -1,0 +1,100 @@
+"""Collapse as a user meets it: a warning, a stop, a roll-back to the last good state."""
+
+import json
+
+import pytest
+
+from tests.conftest import EXPERIMENTS
+from tests.faults.test_runs import events
+from tests.runs import assert_same_run, rows, state
+
+SCRIPT = '''
+
+class Scripted:
+    """Finds the state collapsed at its {n}th call."""
+
+    name, every, seed, metrics = "scripted", "10 steps", 0, ("coverage",)
+
+    def open(self, world):
+        calls = []
+
+        def measure(subject, seed):
+            from gan_jax.evaluators.evaluator import Evaluation
+
+            calls.append(subject.step)
+            value = 0.0 if len(calls) in {bad} else 0.9
+            return Evaluation(metrics={{"coverage": {{"value": value}}}}, protocol={{}}, sampling={{}})
+
+        return measure
+
+
+def get_evaluators(config):
+    return (Scripted(),)
+'''
+
+
+def experiment(folder, *bad):
+    """digits_mlp with an evaluator that reports a collapse at the calls of these numbers."""
+    path = folder / "collapsing.py"
+    text = (EXPERIMENTS / "digits_mlp.py").read_text()
+    path.write_text(text + SCRIPT.format(n=bad, bad=set(bad)))
+    return f"{path}:smoke"
+
+
+def run(gan_jax, tmp_path, name, action, *bad, extra=()):
+    workdir = tmp_path / name
+    settings = (f"--config.collapse.action={action}", *extra)
+    result = gan_jax("train", experiment(tmp_path, *bad), f"--workdir={workdir}", *settings)
+    return workdir, result
+
+
+def evaluated(workdir, name="evaluations.jsonl"):
+    return [json.loads(line)["step"] for line in (workdir / name).read_text().splitlines()]
+
+
+def test_roll_back_goes_another_way_from_the_last_good_state(gan_jax, tmp_path):
+    plain, _ = run(gan_jax, tmp_path, "plain", "roll_back", 99)
+    workdir, result = run(gan_jax, tmp_path, "rolled", "roll_back", 2)
+    assert result.returncode == 0, result.stderr
+    (event,) = events(workdir, "rolled_back")
+    assert (event["step"], event["rollbacks"]) == (10, 1)
+    assert "rolled back to step 10" in result.stderr
+    assert evaluated(workdir) == [10, 20, 30, 40]
+    assert evaluated(workdir, "evaluations.orphaned.jsonl") == [20]
+    ours, theirs = ({row["step"]: row for row in rows(run)} for run in (workdir, plain))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[step] == theirs[step] for step in (5, 10))
+    assert all(ours[step] != theirs[step] for step in (15, 20, 40))
+
+
+@pytest.mark.slow
+def test_a_rolled_back_run_resumes_to_the_same_bits(gan_jax, tmp_path):
+    whole, _ = run(gan_jax, tmp_path, "whole", "roll_back", 2)
+    parts, result = run(gan_jax, tmp_path, "parts", "roll_back", 2, extra=("--stop_at=30",))
+    assert result.returncode == 0 and events(parts, "rolled_back")
+    again, result = run(gan_jax, tmp_path, "parts", "roll_back", 2)
+    assert result.returncode == 0, result.stderr
+    assert_same_run(whole, again)
+
+
+def test_roll_backs_end(gan_jax, tmp_path):
+    workdir, result = run(
+        gan_jax, tmp_path, "run", "roll_back", 2, 3, 4, extra=("--config.collapse.rollbacks=2",)
+    )
+    assert result.returncode == 3 and "collapse.rollbacks" in result.stderr
+    assert len(events(workdir, "rolled_back")) == 2
+
+
+def test_stop_keeps_the_checkpoints_before(gan_jax, tmp_path):
+    workdir, result = run(gan_jax, tmp_path, "run", "stop", 3)
+    assert result.returncode == 3 and "collapsed by step 30" in result.stderr
+    assert len(result.stderr.strip().splitlines()[-1]) < 300
+    assert state(workdir, 20)
+
+
+def test_warn_goes_on_and_early_signs_are_none(gan_jax, tmp_path):
+    workdir, result = run(gan_jax, tmp_path, "run", "warn", 1, 3)
+    assert result.returncode == 0, result.stderr
+    (event,) = events(workdir, "collapse")
+    assert event["step"] == 30 and event["signs"] == ["coverage 0 is below 0.02"]
+    assert evaluated(workdir) == [10, 20, 30, 40]
