@@ -13,6 +13,7 @@ from PIL import Image
 
 from gan_jax.data.pictures import SUFFIXES, read_picture
 from gan_jax.errors import DataError
+from gan_jax.evaluators.arrays_file import read_arrays
 
 THREADS = 4
 
@@ -101,14 +102,11 @@ def of_npz(path: Path) -> Pictures:
     Raises:
         DataError: no such file or array, or of another form.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = [n for n in ("arr_0", "images", "samples", "image") if n in file.files]
-            if not names:
-                raise DataError(f"{path} holds {', '.join(file.files)}, but no arr_0 or images")
-            images = file[names[0]]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    arrays = read_arrays(path)
+    names = [name for name in ("arr_0", "images", "samples", "image") if name in arrays]
+    if not names:
+        raise DataError(f"{path} holds {', '.join(arrays)}, but no arr_0 or images")
+    images = arrays[names[0]]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
         shape = f"{images.dtype} {list(images.shape)}"
         raise DataError(f"{path}: pictures must be uint8 [N, H, W, 1, 3 or 4], not {shape}")

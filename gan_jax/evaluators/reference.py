@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import jax
 import numpy as np
 
 from gan_jax import durable, processes
+from gan_jax.errors import DataError
+from gan_jax.evaluators.arrays_file import read_arrays
 from gan_jax.evaluators.features import Advance, Extractor, Features
 from gan_jax.evaluators.pictures import Pictures
 
@@ -49,9 +50,8 @@ def _read(path: Path | None, count: int) -> Features | None:
     if path is None or not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            features = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        features = read_arrays(path)
+    except DataError:
         return None
     whole = features and all(len(value) == count for value in features.values())
     return features if whole else None

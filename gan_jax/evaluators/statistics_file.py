@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import DataError
+from gan_jax.evaluators.arrays_file import read_arrays
 from gan_jax.images import write_whole
 
 DECIDES = ("network", "weights_sha256", "resize", "normalise", "features", "ddof")
@@ -55,33 +55,35 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
 
 def read_statistics(path: Path) -> Statistics:
     """Raises DataError where the file is missing, damaged or no such statistics."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        mean, covariance = (np.asarray(found[name], np.float64) for name in ("mu", "sigma"))
-    except KeyError as error:
-        raise DataError(f"{path}: no statistics: it has no {error}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: statistics cannot be read: {error}") from error
+    found = read_arrays(path)
+    missing = [name for name in ("mu", "sigma") if name not in found]
+    if missing:
+        raise DataError(f"{path} holds {', '.join(found)}: no statistics without {missing[0]}")
+    mean, covariance = (np.asarray(found[name], np.float64) for name in ("mu", "sigma"))
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         shapes = f"mu {list(mean.shape)}, sigma {list(covariance.shape)}"
         raise DataError(f"{path}: {shapes} do not belong together")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise DataError(f"{path}: the statistics hold NaN or infinity")
     count = int(found["num_images"]) if "num_images" in found else None
-    protocol = json.loads(str(found["protocol"])) if "protocol" in found else None
+    protocol = _protocol(path, found)
     return Statistics(
         name=str(path), mean=mean, covariance=covariance, count=count, protocol=protocol or None
     )
 
 
-def is_statistics(path: Path) -> bool:
-    """Whether an `.npz` holds a mean and a covariance rather than pictures."""
+def _protocol(path: Path, found: Mapping[str, np.ndarray]) -> Mapping[str, Any] | None:
+    if "protocol" not in found:
+        return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return "mu" in file.files and "sigma" in file.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return False
+        return json.loads(str(found["protocol"]))
+    except ValueError as error:
+        raise DataError(f"{path}: its protocol cannot be read: {error}") from error
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether an `.npz` holds a mean and a covariance rather than pictures; raises DataError."""
+    return {"mu", "sigma"} <= read_arrays(path).keys()
 
 
 def check_same_protocol(statistics: Statistics, protocol: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ pictures of one set with each other MS-SSIM measures sameness: high values mean 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -33,7 +34,7 @@ def ssim(a: Array, b: Array, *, data_range: float) -> Array:
     """Mean SSIM `[B]` of pictures `[B, H, W, C]` whose values span `data_range` (255 for uint8, 2
     for [-1, 1]). DataError under 11 px."""
     _check(a, b, scales=1)
-    return _maps(_floats(a), _floats(b), data_range).similarity
+    return _over_scales(a, b, data_range, (1.0,), clip=False)
 
 
 def ms_ssim(a: Array, b: Array, *, data_range: float, weights: Sequence[float] = WEIGHTS) -> Array:
@@ -43,16 +44,7 @@ def ms_ssim(a: Array, b: Array, *, data_range: float, weights: Sequence[float] =
     `weights`: the paper's five need 176 px; `scale_weights(size)` gives those that fit.
     """
     _check(a, b, scales=len(weights))
-    a, b = _floats(a), _floats(b)
-    product = jnp.ones(len(a))
-    for scale, weight in enumerate(weights):
-        maps = _maps(a, b, data_range)
-        last = scale == len(weights) - 1
-        term = maps.similarity if last else maps.contrast_structure
-        product *= jnp.maximum(term, 0.0) ** weight
-        if not last:
-            a, b = _halved(a), _halved(b)
-    return product
+    return _over_scales(a, b, data_range, tuple(weights), clip=True)
 
 
 def scale_weights(size: int) -> tuple[float, ...]:
@@ -78,20 +70,26 @@ def mean_pairwise_ms_ssim(
     state = np.random.RandomState(seed)
     first = state.randint(0, len(images), pairs)
     second = (first + state.randint(1, len(images), pairs)) % len(images)
-    weights, values = tuple(weights), []
+    values = []
     for start in range(0, pairs, batch_size):
         # Whole batches only, the last one filled up from the start: one program is compiled.
         batch = np.arange(start, start + batch_size) % pairs
         a, b = images[first[batch]], images[second[batch]]
-        values.append(np.asarray(_compiled(a, b, data_range=data_range, weights=weights)))
+        values.append(np.asarray(ms_ssim(a, b, data_range=data_range, weights=weights)))
     return float(np.concatenate(values)[:pairs].mean(dtype=np.float64))
 
 
-_compiled = jax.jit(ms_ssim, static_argnames=("data_range", "weights"))
-
-
-def _floats(images: Array) -> Array:
-    return jnp.asarray(images).astype(jnp.float32)
+@partial(jax.jit, static_argnames=("data_range", "weights", "clip"))
+def _over_scales(
+    a: Array, b: Array, data_range: float, weights: tuple[float, ...], clip: bool
+) -> Array:
+    a, b = a.astype(jnp.float32), b.astype(jnp.float32)
+    product = jnp.ones(len(a))
+    for weight in weights[:-1]:
+        product *= jnp.maximum(_maps(a, b, data_range).contrast_structure, 0.0) ** weight
+        a, b = _halved(a), _halved(b)
+    similarity = _maps(a, b, data_range).similarity
+    return product * jnp.maximum(similarity, 0.0) ** weights[-1] if clip else similarity
 
 
 def _check(a: Array, b: Array, scales: int) -> None:

@@ -39,9 +39,7 @@ def test_torch_fidelitys_draw_is_fake_first():
         of_fake = fake[state.choice(25, 10, replace=False)]
         of_real = real[state.choice(30, 10, replace=False)]
         values.append(mmd2(of_real, of_fake))
-    ours = kid_subsets(
-        real, fake, subsets=4, subset_size=10, sampling="torch-fidelity", seed=2020
-    )
+    ours = kid_subsets(real, fake, subsets=4, subset_size=10, sampling="torch-fidelity", seed=2020)
     assert ours.value == pytest.approx(np.mean(values), rel=1e-12)
     assert ours.std == pytest.approx(np.std(values), rel=1e-12)
 

@@ -18,7 +18,9 @@ def places(radius, size=32):
     return np.count_nonzero(np.rint(np.hypot(frequencies[:, None], frequencies)) == radius)
 
 
-@pytest.mark.parametrize(("down", "across", "radius"), [(5, 0, 5), (0, 9, 9), (6, 8, 10), (3, 3, 4)])
+@pytest.mark.parametrize(
+    ("down", "across", "radius"), [(5, 0, 5), (0, 9, 9), (6, 8, 10), (3, 3, 4)]
+)
 def test_a_wave_stands_at_its_frequency(down, across, radius):
     (spectrum,) = log_power_spectrum(wave(down, across, amplitude=0.5), window="none")
     assert spectrum.shape == (17,)
