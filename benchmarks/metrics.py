@@ -78,14 +78,16 @@ CASES: dict[str, Callable[[], Call]] = {
 def measure(name: str, turns: int) -> dict:
     call = CASES[name]()
     before = peak_gib()
-    seconds = []
+    seconds, processor_seconds = [], []
     for _ in range(turns):
-        begin = time.perf_counter()
+        begin, processor_begin = time.perf_counter(), time.process_time()
         call()
         seconds.append(time.perf_counter() - begin)
+        processor_seconds.append(time.process_time() - processor_begin)
     return {
         "case": name,
         "seconds": {"median": statistics.median(seconds), "min": min(seconds), "turns": turns},
+        "processor_seconds": min(processor_seconds),  # of all cores; tells of a busy machine
         "before_gib": before,
         "peak_gib": peak_gib(),
     }

@@ -17,6 +17,16 @@ from gan_jax.program import use_compilation_cache
 from gan_jax.settings import check_seed
 
 
+LEAST = {
+    "samples": 2,
+    "real_samples": 2,
+    "repeats": 1,
+    "kid_subsets": 1,
+    "kid_subset_size": 2,
+    "batch": 1,
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", type=Path, nargs="?", help="a run directory")
     parser.add_argument("--step", default="latest", help="checkpoints: N, N,M, best, latest or all")
@@ -41,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of batch normalisation in the generator (default running)",
     )
     parser.add_argument("--batch", type=int, default=64, help="pictures at once (default 64)")
+    parser.add_argument("--kid_subsets", type=int, help="(default: the protocol's, 100)")
+    parser.add_argument("--kid_subset_size", type=int, help="(default: the protocol's, 1000)")
     parser.add_argument("--save_statistics", type=Path, help="FILE.npz: mu and sigma of --real")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else"
@@ -77,7 +89,14 @@ def check(arguments: argparse.Namespace) -> None:
         raise UsageError("evaluate a run directory, or give both --real and --fake")
     if arguments.workdir is not None and pair != (None, None):
         raise UsageError("either a run directory or --real and --fake, not both")
-    for name, least in (("samples", 2), ("real_samples", 2), ("repeats", 1), ("batch", 1)):
+    for name, least in (
+        ("samples", 2),
+        ("real_samples", 2),
+        ("repeats", 1),
+        ("kid_subsets", 1),
+        ("kid_subset_size", 2),
+        ("batch", 1),
+    ):
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise UsageError(f"--{name}={value}: must be at least {least}")

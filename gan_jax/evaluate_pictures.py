@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def evaluate(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     measures = (arguments.metrics or "fid,kid").split(",")
     check_measures(measures)
     check_no_flags_of_runs(arguments)
-    settings = named_protocol(arguments.protocol or "tf1")
+    settings = protocol_of(arguments)
     begin = time.perf_counter()
     space = inception_space(settings, find_weights("inception", arguments.weights))
     real_set, fake_set = open_set(arguments.real), open_set(arguments.fake)
@@ -88,6 +89,13 @@ def check_no_flags_of_runs(arguments: argparse.Namespace) -> None:
     given += ["repeats"] if arguments.repeats != 1 else []
     if given:
         raise UsageError(f"--{given[0]} goes with a run directory, not with --real and --fake")
+
+
+def protocol_of(arguments: argparse.Namespace) -> Protocol:
+    """The preset, with KID's subsets as the flags set them; raises UsageError."""
+    given = {name: getattr(arguments, name) for name in ("kid_subsets", "kid_subset_size")}
+    settings = named_protocol(arguments.protocol or "tf1")
+    return dataclasses.replace(settings, **{k: v for k, v in given.items() if v is not None})
 
 
 def open_set(path: Path) -> pictures.Pictures | Statistics:

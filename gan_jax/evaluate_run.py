@@ -119,6 +119,8 @@ def chosen(trained: Trained, arguments: argparse.Namespace) -> list[Evaluator]:
         "truncation": arguments.truncation,
         "statistics": arguments.statistics,
         "protocol": arguments.protocol,
+        "kid_subsets": arguments.kid_subsets,
+        "kid_subset_size": arguments.kid_subset_size,
         "weights": None if arguments.weights is None else str(arguments.weights),
         "ema": False if arguments.raw else None,
     }

@@ -27,6 +27,7 @@ class Fidelity:
         samples: generated pictures.
         real_samples: real ones, 0 for all.
         split: of the real ones; "" for the one that the run trains on.
+        kid_subsets, kid_subset_size: 0 for the protocol's own.
         weights: a file of Inception's weights; "" for the imported ones.
     """
 
@@ -38,6 +39,8 @@ class Fidelity:
     real_samples: int = 0
     split: str = ""
     weights: str = ""
+    kid_subsets: int = 0
+    kid_subset_size: int = 0
     seed: int = 0
     truncation: float = 1.0
     ema: bool = True
@@ -50,6 +53,11 @@ class Fidelity:
     def open(self, world: World) -> Measure:
         check_measures(self.measures)
         settings = named_protocol(self.protocol)
+        settings = dataclasses.replace(
+            settings,
+            kid_subsets=self.kid_subsets or settings.kid_subsets,
+            kid_subset_size=self.kid_subset_size or settings.kid_subset_size,
+        )
         weights = find_weights("inception", Path(self.weights) if self.weights else None)
         generated = world.generator()
         space = inception_space(settings, weights)

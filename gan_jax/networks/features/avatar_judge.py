@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.layers.convolution import Convolution
+from gan_jax.ops.pixels import to_float
 
 SIZE = 64
 """Pixels a side that the judge sees."""
@@ -62,7 +63,7 @@ def to_judge_input(images: Array) -> Array:
     if colour.shape[1:3] != (SIZE, SIZE):
         shape = (len(colour), SIZE, SIZE, 3)
         colour = jax.image.resize(colour, shape, "linear", antialias=True)
-    return colour / 127.5 - 1.0
+    return to_float(colour)
 
 
 class AvatarJudge(nn.Module):

@@ -54,7 +54,7 @@ def pictures(count, size=SIZE, channels=3):
 class TestInput:
     def test_64_pixels_stay_as_they_are(self):
         images = pictures(3)
-        np.testing.assert_array_equal(to_judge_input(images), images.astype(np.float32) / 127.5 - 1)
+        np.testing.assert_allclose(to_judge_input(images), images / 127.5 - 1, atol=1e-6)
 
     def test_grey_is_repeated(self):
         image = pictures(2, channels=1)
