@@ -16,7 +16,6 @@ from gan_jax.metrics.protocol import PROTOCOLS
 from gan_jax.program import use_compilation_cache
 from gan_jax.settings import check_seed
 
-
 LEAST = {
     "samples": 2,
     "real_samples": 2,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import get_lapack_funcs
+from threadpoolctl import threadpool_limits
 
 from gan_jax.errors import DataError
 from gan_jax.metrics.features import checked_pair
@@ -64,7 +65,11 @@ def nuclear_norm(matrix: np.ndarray, rank: int | None = None) -> float:
     """Sum of the singular values, of the `rank` largest where that is known to be all, from the
     eigenvalues of the smaller Gram matrix."""
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    squares = np.linalg.eigvalsh(tall.T @ tall)[::-1][:rank]
+    gram = tall.T @ tall
+    # The reduction to tridiagonal form is many small steps: on a machine that is busy otherwise
+    # the threads of BLAS wait for each other there ten times longer than one alone takes.
+    with threadpool_limits(1, user_api="blas"):
+        squares = np.linalg.eigvalsh(gram)[::-1][:rank]
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 

@@ -23,7 +23,8 @@ class Scripted:
 
             calls.append(subject.step)
             value = 0.0 if len(calls) in {bad} else 0.9
-            return Evaluation(metrics={{"coverage": {{"value": value}}}}, protocol={{}}, sampling={{}})
+            metrics = {{"coverage": {{"value": value}}}}
+            return Evaluation(metrics=metrics, protocol={{}}, sampling={{}})
 
         return measure
 
