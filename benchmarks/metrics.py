@@ -99,7 +99,7 @@ def peak_gib() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Costs of the metrics' mathematics")
     parser.add_argument("--out", type=Path, help="JSON lines are appended here")
     parser.add_argument("--case", action="append", choices=list(CASES), help="default: all")
     parser.add_argument("--turns", type=int, default=3)

@@ -35,7 +35,7 @@ from gan_jax.writer import JSONLines
 EVALUATORS = {
     evaluator.name: evaluator
     for evaluator in (
-        AvatarFidelity(),
+        AvatarFidelity(bounds=True),
         Diversity(),
         PixelStatistics(),
         Overfitting(),
@@ -143,7 +143,7 @@ def named(names: Sequence[str]) -> list[Evaluator]:
 
 def _by_data(trained: Trained) -> Evaluator:
     is_avatars = trained.config.data.name.startswith("avatars/")
-    return AvatarFidelity() if is_avatars else Fidelity()
+    return EVALUATORS["avatars"] if is_avatars else Fidelity()
 
 
 def _with(evaluator: Any, settings: dict[str, Any]) -> Evaluator:

@@ -158,7 +158,9 @@ def summary(metrics: Mapping[str, Any]) -> str:
     parts = []
     for name, metric in metrics.items():
         spread = f" ± {metric['std']:.2g}" if "std" in metric else ""
-        parts.append(f"{name} {metric['value']:.4g}{spread}")
+        bounds = [f"{b} {metric[b]:.3g}" for b in ("ceiling", "noise", "copies") if b in metric]
+        between = f" ({', '.join(bounds)})" if bounds else ""
+        parts.append(f"{name} {metric['value']:.4g}{spread}{between}")
     return ", ".join(parts)
 
 

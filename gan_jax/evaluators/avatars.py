@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 
 from gan_jax.errors import UsageError
+from gan_jax.evaluators.avatar_bounds import bound_sets
 from gan_jax.evaluators.compare import compare
 from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World
 from gan_jax.evaluators.features import Extractor, Features
@@ -36,6 +38,9 @@ class AvatarFidelity:
         samples: generated avatars.
         real_samples: rendered ones, 0 for all.
         split: of the rendered ones; "" for the one that the run trains on.
+        conditional: the classes are expressions.
+        bounds: sets beside each metric what the renderer itself reaches with as many pictures
+            (`ceiling`), and noise and copies of one avatar (`noise`, `copies`).
     """
 
     name: str = "avatars"
@@ -48,6 +53,7 @@ class AvatarFidelity:
     ema: bool = True
     statistics: Statistics = "running"
     conditional: bool = False
+    bounds: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -71,6 +77,16 @@ class AvatarFidelity:
         )
 
         @functools.cache
+        def bounds() -> dict[str, dict[str, Metric]]:
+            extractor, real, _ = opened()
+            found = {}
+            for name, pictures in bound_sets(self.samples).items():
+                with world.progress(f"the judge reads {pictures.name}") as advance:
+                    read = features_of(extractor, pictures, cache=world.cache, advance=advance)
+                found[name], _ = judged(real, read, None)
+            return found
+
+        @functools.cache
         def opened() -> tuple[Extractor, Features, dict]:
             extractor = Extractor(space, world.mesh, world.batch)
             reals = world.reals(self.split or world.split)
@@ -89,6 +105,8 @@ class AvatarFidelity:
                 )
             labels = conditions(self.samples, world.num_classes, None)["label"]
             metrics, warnings = judged(real, fake, labels if self.conditional else None)
+            if self.bounds:
+                metrics = beside(metrics, bounds())
             return Evaluation(
                 metrics=metrics,
                 protocol={"name": "avatar", **space.describe, **estimators(PROTOCOL)},
@@ -117,6 +135,19 @@ def judged(
     if labels is not None:
         metrics["expression_accuracy"] = {"value": expression_accuracy(fake["expression"], labels)}
     return metrics, warnings
+
+
+def beside(
+    metrics: Mapping[str, Metric], bounds: Mapping[str, Mapping[str, Metric]]
+) -> dict[str, Metric]:
+    """Each metric with its value of every bound that has one."""
+    return {
+        name: {
+            **metric,
+            **{b: found[name]["value"] for b, found in bounds.items() if name in found},
+        }
+        for name, metric in metrics.items()
+    }
 
 
 def estimators(protocol: Protocol) -> dict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
+import jax
+import numpy as np
 from jax import Array
 
 from gan_jax.evaluators.features import FeatureSpace
@@ -64,7 +66,8 @@ def judge_space(weights: Weights) -> FeatureSpace:
     return FeatureSpace(
         name="avatar_judge",
         describe=provenance(weights) | preparation,
-        variables=weights.variables,
+        # They are stored in half precision.
+        variables=jax.tree.map(lambda leaf: leaf.astype(np.float32), weights.variables),
         prepare=to_judge_input,
         outputs=outputs,
     )

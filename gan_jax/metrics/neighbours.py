@@ -47,9 +47,9 @@ class PRDC:
     coverage: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Counts:
-    """What a pass over real times fake leaves."""
+    """What real times fake leaves."""
 
     balls: np.ndarray  # [M] real balls that hold each fake
     covered: np.ndarray  # [N] whether each real's ball holds a fake
@@ -91,9 +91,9 @@ def radii_squared(features: np.ndarray, k: int, name: str) -> np.ndarray:
             f"{k} neighbours of {len(features)} {name} samples; "
             f"take at least {k + 1} samples or fewer neighbours"
         )
-    tiles = Distances(features, features).tiles()
     # Each sample finds itself, at distance zero, among the k + 1 nearest.
-    return np.concatenate([_kth_smallest(tile, k + 1) for tile in tiles])
+    distances = Distances(features, features)
+    return np.concatenate(distances.over_tiles(lambda tile: _kth_smallest(tile, k + 1)))
 
 
 def nearest(
@@ -106,7 +106,7 @@ def nearest(
         raise UsageError(f"{count} neighbours; at least 1 is needed")
     if count > len(references):
         raise DataError(f"{count} neighbours among {len(references)} references; ask for fewer")
-    found = [_smallest(tile, count) for tile in Distances(queries, references).tiles()]
+    found = Distances(queries, references).over_tiles(lambda tile: _smallest(tile, count))
     indices, squared = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return indices, np.sqrt(squared)
 
@@ -177,17 +177,22 @@ def _count(
     strict: bool,
 ) -> _Counts:
     """Of squared radii `[N]` and `[M]`; without the latter nothing is recalled."""
-    counts = _Counts(np.zeros(len(fake), np.int64), np.zeros(len(real), bool), np.zeros(0, bool))
-    recalled = []
-    for tile in Distances(real, fake).tiles():
+
+    def of_tile(tile: Tile) -> _Counts:
         inside = _Inside(tile, strict)
         in_real = inside(of_real[tile.rows][:, None])
-        counts.balls += np.count_nonzero(in_real, axis=0)
-        counts.covered[tile.rows] = in_real.any(axis=1)
-        if of_fake is not None:
-            recalled.append(inside(of_fake[None, :]).any(axis=1))
-    counts.recalled = np.concatenate(recalled) if recalled else counts.recalled
-    return counts
+        return _Counts(
+            balls=np.count_nonzero(in_real, axis=0),
+            covered=np.asarray(in_real.any(axis=1)),
+            recalled=np.asarray([] if of_fake is None else inside(of_fake[None]).any(axis=1)),
+        )
+
+    parts = Distances(real, fake).over_tiles(of_tile)
+    return _Counts(
+        balls=np.sum([part.balls for part in parts], axis=0),
+        covered=np.concatenate([part.covered for part in parts]),
+        recalled=np.concatenate([part.recalled for part in parts]),
+    )
 
 
 class _Inside:

@@ -32,7 +32,9 @@ def mind(a: ArrayLike, b: ArrayLike, *, projections: int = 1000, seed: int) -> f
     return 3 * a.shape[1] * _mean_difference(a, b, projections, seed, power=2)
 
 
-def _mean_difference(a: np.ndarray, b: np.ndarray, projections: int, seed: int, power: int):
+def _mean_difference(
+    a: np.ndarray, b: np.ndarray, projections: int, seed: int, power: int
+) -> float:
     if projections < 1:
         raise UsageError(f"{projections} projections; at least 1 is needed")
     levels = _common_levels(len(a), len(b))

@@ -15,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gan_jax.errors import DataError
+from gan_jax.errors import DataError, UsageError
 
 WINDOW = 11
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the paper's five scales, finest first
+
+Pictures = Array | np.ndarray
 
 
 class _Maps(NamedTuple):
@@ -30,21 +32,23 @@ class _Maps(NamedTuple):
     contrast_structure: Array
 
 
-def ssim(a: Array, b: Array, *, data_range: float) -> Array:
+def ssim(a: Pictures, b: Pictures, *, data_range: float) -> Array:
     """Mean SSIM `[B]` of pictures `[B, H, W, C]` whose values span `data_range` (255 for uint8, 2
     for [-1, 1]). DataError under 11 px."""
     _check(a, b, scales=1)
-    return _over_scales(a, b, data_range, (1.0,), clip=False)
+    return _over_scales(jnp.asarray(a), jnp.asarray(b), data_range, (1.0,), clip=False)
 
 
-def ms_ssim(a: Array, b: Array, *, data_range: float, weights: Sequence[float] = WEIGHTS) -> Array:
+def ms_ssim(
+    a: Pictures, b: Pictures, *, data_range: float, weights: Sequence[float] = WEIGHTS
+) -> Array:
     """MS-SSIM `[B]` of pictures `[B, H, W, C]`: contrast and structure at every scale, luminance at
     the last, each to its weight; 2x2 means between the scales, negative terms count as zero.
 
     `weights`: the paper's five need 176 px; `scale_weights(size)` gives those that fit.
     """
     _check(a, b, scales=len(weights))
-    return _over_scales(a, b, data_range, tuple(weights), clip=True)
+    return _over_scales(jnp.asarray(a), jnp.asarray(b), data_range, tuple(weights), clip=True)
 
 
 def scale_weights(size: int) -> tuple[float, ...]:
@@ -56,7 +60,7 @@ def scale_weights(size: int) -> tuple[float, ...]:
 
 
 def mean_pairwise_ms_ssim(
-    images: Array | np.ndarray,
+    images: Pictures,
     *,
     pairs: int,
     seed: int,
@@ -67,6 +71,8 @@ def mean_pairwise_ms_ssim(
     """Of `pairs` random pairs of different pictures of `[N, H, W, C]`: 1 where all are alike."""
     if len(images) < 2:
         raise DataError(f"pairs of {len(images)} pictures; at least 2 pictures needed")
+    if pairs < 1:
+        raise UsageError(f"{pairs} pairs of pictures; at least 1 is needed")
     state = np.random.RandomState(seed)
     first = state.randint(0, len(images), pairs)
     second = (first + state.randint(1, len(images), pairs)) % len(images)
@@ -92,7 +98,7 @@ def _over_scales(
     return product * jnp.maximum(similarity, 0.0) ** weights[-1] if clip else similarity
 
 
-def _check(a: Array, b: Array, scales: int) -> None:
+def _check(a: Pictures, b: Pictures, scales: int) -> None:
     if a.ndim != 4 or a.shape != b.shape:
         raise DataError(f"SSIM of shapes {a.shape} and {b.shape}; two [B, H, W, C] alike needed")
     if min(a.shape[1:3]) >> (scales - 1) < WINDOW:
