@@ -60,8 +60,9 @@ class Console:
             first = done if first is None else first
             if now - last >= PLAIN_EVERY_SECONDS or done == total:
                 last = now
+                known = done > first  # what came before the first report was preparation, too
                 left = (now - begin) / max(done - first, 1) * (total - done)
-                ahead = f"{_duration(left)} left" if done < total else ""
+                ahead = f"{_duration(left)} left" if known and done < total else ""
                 self.say("  ".join(filter(None, (f"{what} {done}/{total}", note, ahead))))
 
         return advance

@@ -20,11 +20,11 @@ from threadpoolctl import threadpool_limits
 
 from gan_jax.errors import DataError
 
-TILE = 2**23  # pairs of a tile
+TILE = 2**22  # pairs of a tile
 PAIRS = 2**12  # of `exact` at a time
 OPEN = 0.01  # share of open pairs above which a tile is cheaper in float64 as a whole
 SLACK = 64  # roundings of centring, norms, and of the comparisons of those who ask
-WORKERS = 8  # tiles at a time, each some 100 MB
+WORKERS = 8  # tiles at a time, each some 50 MB
 
 Result = TypeVar("Result")
 
