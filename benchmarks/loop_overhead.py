@@ -24,7 +24,7 @@ from hardware import hardware, write_row
 from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, iterate
 from gan_jax.experiment import load_experiment
-from gan_jax.loop import Loop
+from gan_jax.loop import Edge, Loop
 from gan_jax.mesh import put_batches
 from gan_jax.program import build, use_compilation_cache
 from gan_jax.recorder import Recorder
@@ -101,10 +101,8 @@ class Bench:
                     self.rounds, calls, self.put, threads=data.threads, prefetch=data.prefetch
                 ),
                 recorder=recorder,
-                sample=lambda step, state: None,
+                edges=[Edge(10**9, self._keep, at_end=True)],
                 save=self._keep,
-                samples_every=10**9,
-                checkpoint_every=10**9,
                 total=10**9,
                 end=end,
                 stop=self.flag.agreed,
