@@ -19,7 +19,7 @@ from gan_jax.ops.pixels import to_float
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Overfitting:
     """The discriminator's accuracy (logits above 0 mean real) on reals of training, on held-out
-    reals and on generated pictures, with its raw weights and running statistics.
+    reals and on generated pictures; raw weights of both networks, running statistics.
 
     `gap` is that on training reals less that on held-out ones: a discriminator that memorises has a
     gap near 1 (Brock et al. 2019, section 4.2). `saturation` is the mean of the accuracies on
@@ -47,7 +47,8 @@ class Overfitting:
             raise UsageError(f"{self.name}: the recipe tells of no discriminator (discriminate)")
         if self.held_out == world.split:
             raise UsageError(f"{self.name}: the run trains on the split {self.held_out!r} itself")
-        sampling = Sampling(samples=self.samples, seed=self.seed)
+        # The raw generator: it is what the discriminator plays against.
+        sampling = Sampling(samples=self.samples, seed=self.seed, ema=False)
 
         @jax.jit
         def logits(nets, frozen, pixels, label):

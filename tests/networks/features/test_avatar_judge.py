@@ -148,6 +148,7 @@ class TestShippedWeights:
         fresh = jax.eval_shape(lambda: JUDGE.init(jax.random.key(0), images, train=True))
         assert jax.tree.map(jnp.shape, dict(fresh)) == jax.tree.map(jnp.shape, weights.variables)
 
+    @pytest.mark.slow
     def test_it_reads_drawings_it_has_not_seen(self, judge):
         avatars = draw_avatars(5, 0, 0, 64, SIZE)
         readings = judge(to_judge_input(avatars.image))
