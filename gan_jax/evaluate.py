@@ -15,6 +15,7 @@ from gan_jax.evaluators.compare import MEASURES
 from gan_jax.metrics.protocol import PROTOCOLS
 from gan_jax.program import use_compilation_cache
 from gan_jax.settings import check_seed
+from gan_jax.writer import jsonable
 
 LEAST = {
     "samples": 2,
@@ -67,13 +68,14 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     if arguments.workdir is None:
         found = evaluate_pictures.evaluate(arguments, console)
         if arguments.json:
-            print(json.dumps(found))
+            print(json.dumps(jsonable(found)))
         else:
             print(f"{found.pop('protocol')}: {summary(found)}")
         return 0
     rows = evaluate_run.evaluate(arguments, console)
     if arguments.json:
-        print(json.dumps({"workdir": str(arguments.workdir), "evaluations": rows}))
+        answer = {"workdir": str(arguments.workdir), "evaluations": rows}
+        print(json.dumps(jsonable(answer)))
     else:
         for row in rows:
             what = row["protocol"].get("name", row["evaluator"])

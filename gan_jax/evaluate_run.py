@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ def evaluate(arguments: argparse.Namespace, console: Console) -> list[dict[str, 
                 rows.append({"step": trained.step, **row})
                 for warning in row.get("warnings", ()):
                     console.say(f"warning: {warning}")
+                say_own_errors(row["protocol"], console)
     return rows
 
 
@@ -152,6 +153,18 @@ def _with(evaluator: Any, settings: dict[str, Any]) -> Evaluator:
     return dataclasses.replace(
         evaluator, **{name: value for name, value in settings.items() if name in known}
     )
+
+
+def say_own_errors(protocol: Mapping[str, Any], console: Console) -> None:
+    """What a judge gets wrong by itself, where it tells."""
+    prefix = "judge_error_"
+    errors = [
+        f"{name.removeprefix(prefix)} {value:.2%}"
+        for name, value in protocol.items()
+        if name.startswith(prefix)
+    ]
+    if errors:
+        console.say(f"the judge itself errs on renders: {', '.join(errors)}")
 
 
 def _row(trained: Trained, name: str, measure: Measure, seeds: Sequence[int]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def jsonable(value: Any) -> Any:
     """JSON has no NaN or infinity: they become null."""
     if isinstance(value, Mapping):
         return {key: jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,7 @@ from gan_jax.evaluators.samples import conditions
 from gan_jax.evaluators.spaces import judge_space
 from gan_jax.metrics.attributes import expression_accuracy, modes_covered
 from gan_jax.metrics.protocol import PROTOCOLS, Protocol
+from gan_jax.weights.folder import SHIPPED
 from gan_jax.weights.store import find_weights
 
 MEASURES = ("fid", "kid_full", "pr", "prdc")
@@ -68,6 +70,7 @@ class AvatarFidelity:
             raise UsageError(f"{self.name}: the judge knows the project's own avatars only")
         generated = world.generator()
         space = judge_space(find_weights("avatar_judge", None))
+        described = {"name": "avatar", **space.describe, **estimators(PROTOCOL), **own_errors()}
         sampling = Sampling(
             samples=self.samples,
             seed=self.seed,
@@ -109,7 +112,7 @@ class AvatarFidelity:
                 metrics = beside(metrics, bounds())
             return Evaluation(
                 metrics=metrics,
-                protocol={"name": "avatar", **space.describe, **estimators(PROTOCOL)},
+                protocol=described,
                 sampling=drawn.describe(bool(world.recipe.ema)),
                 real=about,
                 warnings=warnings,
@@ -148,6 +151,15 @@ def beside(
         }
         for name, metric in metrics.items()
     }
+
+
+def own_errors() -> dict[str, float]:
+    """What the judge gets wrong on renders that it was not trained on, from its card: the share
+    of each reading, and the landmarks' mean error as a share of the distance of the eyes."""
+    card = json.loads((SHIPPED / "avatar_judge.json").read_text())
+    read = ("expression", "hairFront", "style", "cell")
+    wrong = {f"judge_error_{name}": round(1.0 - card["accuracy"][name], 4) for name in read}
+    return wrong | {"judge_error_landmarks": card["landmark_error"]}
 
 
 def estimators(protocol: Protocol) -> dict:

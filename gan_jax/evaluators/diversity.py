@@ -7,6 +7,7 @@ import functools
 
 import jax
 import numpy as np
+from jax import Array
 
 from gan_jax.evaluators.evaluator import Evaluation, Measure, World
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
@@ -50,9 +51,12 @@ class Diversity:
     def open(self, world: World) -> Measure:
         generated = world.generator()
         variables, about = find_lpips() if self.perceptual else (None, {})
-        distance = jax.jit(
-            lambda a, b: lpips(variables, shrunk(as_rgb(to_float(a))), shrunk(as_rgb(to_float(b))))
-        )
+
+        @jax.jit
+        def of_pairs(eye, a: Array, b: Array) -> Array:
+            return lpips(eye, *(shrunk(as_rgb(to_float(x))) for x in (a, b)))
+
+        distance = functools.partial(of_pairs, variables)
         sampling = Sampling(
             samples=self.samples,
             truncation=self.truncation,

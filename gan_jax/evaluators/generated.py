@@ -76,7 +76,7 @@ class Generated:
             raise ValueError("this recipe generates no pictures")
         self._recipe, self._mesh, self._num_classes = recipe, mesh, num_classes
         whole = replicated(mesh)
-        self._draw = jax.jit(recipe.latents, out_shardings=whole)
+        self._draw = jax.jit(self._inputs, static_argnums=(0, 1), out_shardings=whole)
         self._pictures = jax.jit(self._block, static_argnums=(6, 7), out_shardings=whole)
         self._statistics = jax.jit(self._statistics_of_block, static_argnums=5, out_shardings=whole)
 
@@ -100,10 +100,14 @@ class Generated:
 
     def inputs(self, count: int, seed: int) -> tuple[PyTree, Any, Array]:
         """Latents, conditions and key of `count` pictures, rounded up to whole blocks."""
-        rows = -(-count // BLOCK) * BLOCK
-        batch = conditions(rows, self._num_classes, None)
-        key = jax.device_put(sample_key(seed), replicated(self._mesh))
-        return self._draw(key, batch), batch, key
+        return self._draw(-(-count // BLOCK) * BLOCK, seed)
+
+    def _inputs(self, rows: int, seed: int) -> tuple[PyTree, Any, Array]:
+        # Compiled for the mesh: several processes cannot put arrays on each other's devices.
+        batch = jax.tree.map(jnp.asarray, conditions(rows, self._num_classes, None))
+        key = sample_key(seed)
+        assert self._recipe.latents is not None
+        return self._recipe.latents(key, batch), batch, key
 
     def _block(self, nets, frozen, inputs, key, start, truncation, ema: bool, train: bool) -> Array:
         view, latents, batch = self._view(nets, frozen, inputs, key, start, ema)

@@ -24,7 +24,9 @@ def find_lpips() -> tuple[Any, dict[str, Any]]:
         "weights_sha256": f"{vgg.sha256} {linear.sha256}",
         "verified": vgg.verified and linear.verified,
     }
-    return {"vgg": vgg.variables, "linear": linear.variables}, about
+    layers = vgg.variables["params"]
+    convolutions = {name: leaf for name, leaf in layers.items() if name.startswith("conv")}
+    return {"vgg": {"params": convolutions}, "linear": linear.variables}, about
 
 
 def lpips(variables: Any, a: Array, b: Array) -> Array:

@@ -52,14 +52,14 @@ class PathLength:
         assert recipe.generate is not None
         generate = recipe.generate
 
-        @functools.partial(jax.jit, static_argnums=7)
-        def distances(nets, frozen, latents, others, batch, t, key, ema: bool) -> Array:
+        @functools.partial(jax.jit, static_argnums=8)
+        def distances(eye, nets, frozen, latents, others, batch, t, key, ema: bool) -> Array:
             def at(position: Array) -> Array:
                 moved = jax.tree.map(lambda a, b: along(a, b, position), latents, others)
                 view = sampling_nets(recipe, nets, frozen, key, ema)  # the same noise for both
                 return shrunk(as_rgb(generate(view, moved, batch, jnp.ones(()))))
 
-            return lpips(variables, at(t), at(t + self.epsilon))
+            return lpips(eye, at(t), at(t + self.epsilon))
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = Sampling(samples=self.samples, seed=seed, ema=self.ema)
@@ -75,8 +75,8 @@ class PathLength:
                         jax.tree.map(lambda leaf, at=at: jnp.asarray(leaf)[at], tree)
                         for tree, at in ((latents, here), (latents, here + rows), (batch, here))
                     )
-                    given = (subject.nets, subject.frozen, a, b, labels, t[here], key, self.ema)
-                    found.append(np.asarray(distances(*given)))
+                    given = (subject.nets, subject.frozen, a, b, labels, t[here], key)
+                    found.append(np.asarray(distances(variables, *given, self.ema)))
                     advance(min(start + BLOCK, self.samples), self.samples)
             every = np.concatenate(found)[: self.samples]
             value = perceptual_path_length(every, epsilon=self.epsilon)

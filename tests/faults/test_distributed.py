@@ -21,6 +21,27 @@ TOLERANCE = 2e-4
 DIGITS = f"{EXPERIMENTS / 'digits_mlp.py'}:smoke"
 
 
+EVALUATED = """
+
+def get_evaluators(config):
+    from gan_jax.evaluators.avatars import AvatarFidelity
+    from gan_jax.evaluators.diversity import Diversity
+    from gan_jax.evaluators.interpolation import Interpolation
+    from gan_jax.evaluators.latency import Latency
+    from gan_jax.evaluators.nearest import NearestNeighbours
+    from gan_jax.evaluators.overfitting import Overfitting
+
+    return (
+        AvatarFidelity(samples=100),
+        Diversity(samples=50),
+        Overfitting(samples=50, held_out="train"),
+        Interpolation(),
+        NearestNeighbours(samples=50, held_out="train"),
+        Latency(batch=8, repeats=2),
+    )
+"""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -97,3 +118,40 @@ def test_a_signal_to_one_of_two_stops_both_at_one_step(environment, tmp_path):
     names = [path.name for path in (workdir / "checkpoints").iterdir()]
     saved = max(int(name) for name in names if name.isdigit())
     assert f"stopped by SIGTERM at step {saved}" in errors[0]
+
+
+def test_two_processes_evaluate_as_one(gan_jax, environment, tmp_path):
+    """After one step, whose result differs in the last digits only."""
+    file = tmp_path / "evaluated.py"
+    file.write_text((EXPERIMENTS / "avatars_dcgan.py").read_text() + EVALUATED)
+    flags = ("--config.total=1 steps", "--config.checkpoint_every=1 steps")
+    result = gan_jax("train", f"{file}:smoke", f"--workdir={tmp_path / 'one'}", *flags)
+    assert result.returncode == 0, result.stderr
+    address = f"localhost:{free_port()}"
+    pair = [
+        subprocess.Popen(
+            command(
+                *("train", f"{file}:smoke", f"--workdir={tmp_path / 'two'}", *flags),
+                f"--distributed={address},2,{index}",
+            ),
+            env=environment,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    codes, errors = finish(pair)
+    assert codes == [0, 0], errors
+    one, two = (
+        list(map(json.loads, (tmp_path / name / "evaluations.jsonl").read_text().splitlines()))
+        for name in ("one", "two")
+    )
+    assert [row["evaluator"] for row in one] == [row["evaluator"] for row in two]
+    assert len(one) == 6
+    for ours, theirs in zip(one, two, strict=True):
+        if ours["evaluator"] == "latency":
+            continue
+        for name, metric in ours["metrics"].items():
+            value = theirs["metrics"][name]["value"]
+            assert value == pytest.approx(metric["value"], rel=1e-3, abs=0.05), name
