@@ -126,8 +126,13 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         **{name: number(entry.get(name)) for name in ("value", "std", "low", "high")},
         "better": entry.get("better"),
         "best": None,
-        "more": items(more),
+        "more": items({name: _short(value) for name, value in more.items()}),
     }
+
+
+def _short(value: Any) -> Any:
+    """Bounds beside a value, to four digits."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _better(name: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
