@@ -48,6 +48,7 @@ def test_a_run_is_evaluated_and_its_rows_are_kept(gan_jax, run):
         assert (run / "evaluations" / f"0000040_{name}.png").is_file()
 
 
+@pytest.mark.slow
 def test_repeats_give_an_interval(gan_jax, run):
     flags = ("--metrics=nearest", "--samples=50", "--repeats=3", "--json")
     result = gan_jax("evaluate", run, *flags)
@@ -59,6 +60,7 @@ def test_repeats_give_an_interval(gan_jax, run):
     assert metric["high"] - metric["value"] == pytest.approx(half)
 
 
+@pytest.mark.slow
 def test_the_same_twice_and_plain_lines(gan_jax, run):
     flags = ("--metrics=nearest", "--samples=60")
     lines = {gan_jax("evaluate", run, *flags).stdout for _ in range(2)}

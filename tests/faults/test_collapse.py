@@ -78,6 +78,7 @@ def test_a_rolled_back_run_resumes_to_the_same_bits(gan_jax, tmp_path):
     assert_same_run(whole, again)
 
 
+@pytest.mark.slow
 def test_roll_backs_end(gan_jax, tmp_path):
     workdir, result = run(
         gan_jax, tmp_path, "run", "roll_back", 2, 3, 4, extra=("--config.collapse.rollbacks=2",)
@@ -86,6 +87,7 @@ def test_roll_backs_end(gan_jax, tmp_path):
     assert len(events(workdir, "rolled_back")) == 2
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_checkpoints_before(gan_jax, tmp_path):
     workdir, result = run(gan_jax, tmp_path, "run", "stop", 3)
     assert result.returncode == 3 and "collapsed by step 30" in result.stderr
@@ -93,9 +95,22 @@ def test_stop_keeps_the_checkpoints_before(gan_jax, tmp_path):
     assert state(workdir, 20)
 
 
-def test_warn_goes_on_and_early_signs_are_none(gan_jax, tmp_path):
-    workdir, result = run(gan_jax, tmp_path, "run", "warn", 1, 3)
+@pytest.mark.slow
+def test_warn_goes_on_early_signs_are_none_and_the_best_is_kept(gan_jax, tmp_path):
+    best = ("--config.checkpoint.best=scripted/coverage:max", "--config.checkpoint.keep_last=1")
+    workdir, result = run(gan_jax, tmp_path, "run", "warn", 1, 3, 4, extra=best)
     assert result.returncode == 0, result.stderr
-    (event,) = events(workdir, "collapse")
-    assert event["step"] == 30 and event["signs"] == ["coverage 0 is below 0.02"]
+    assert [event["step"] for event in events(workdir, "collapse")] == [30, 40]
+    assert events(workdir, "collapse")[0]["signs"] == ["coverage 0 is below 0.02"]
     assert evaluated(workdir) == [10, 20, 30, 40]
+    sampled = gan_jax("sample", workdir, "--step=best", f"--out={tmp_path / 'x.png'}")
+    assert sampled.returncode == 0 and "step 20" in sampled.stderr, sampled.stderr
+
+
+@pytest.mark.slow
+def test_an_unknown_metric_for_the_best(gan_jax, tmp_path):
+    best = ("--config.checkpoint.best=scripted/fid:min",)
+    _, result = run(gan_jax, tmp_path, "run", "warn", 1, extra=best)
+    assert result.returncode == 2 and "scripted/coverage" in result.stderr
+    _, result = run(gan_jax, tmp_path, "run", "never", 1)
+    assert result.returncode == 2 and "roll_back" in result.stderr

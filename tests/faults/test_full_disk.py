@@ -147,7 +147,7 @@ def test_a_lost_last_checkpoint_is_exit_4_and_one_line(small_disk):
     assert result.stderr.count("\n") == 1 and "No space left on device" in result.stderr
 
 
-@pytest.mark.parametrize("limit", [100_000, 1_000])
+@pytest.mark.parametrize("limit", [pytest.param(100_000, marks=pytest.mark.slow), 1_000])
 def test_a_limit_that_free_space_does_not_show(tmp_path, limit):
     """As with a quota: the arrays fail in Orbax, or what it writes about them."""
     result = last_save(tmp_path / "checkpoints", limit)

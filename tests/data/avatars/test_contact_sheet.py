@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from gan_jax.data.avatars.contact_sheet import BACKGROUND, COLUMNS, TILE, _systematic, contact_sheet
 from gan_jax.data.avatars.expressions import EXPRESSIONS
@@ -16,6 +17,7 @@ def test_every_row_is_full_and_everything_is_shown():
     assert wanted <= set(captions)
 
 
+@pytest.mark.slow
 def test_the_sheet_is_a_picture_with_avatars_in_it():
     sheet = contact_sheet(32, random_rows=1)
     assert sheet.dtype == np.uint8 and sheet.ndim == 3 and sheet.shape[2] == 3

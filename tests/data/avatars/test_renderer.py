@@ -48,6 +48,7 @@ def test_edges_are_antialiased(drawn_sample):
     assert (fractional > 40).all()  # an outline runs around the whole figure
 
 
+@pytest.mark.slow
 def test_half_the_resolution_is_the_box_filtered_picture(sample, drawn_sample):
     """Resolution independence: 32 pixels against 64, averaged two by two in premultiplied alpha."""
     small = np.asarray(render_batch(sample.parameters[:6], 32), np.float32) / 255
