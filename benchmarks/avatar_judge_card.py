@@ -32,7 +32,6 @@ from gan_jax.data.avatars.version import RENDERER_VERSION
 from gan_jax.metrics.attributes import landmark_error, modes_covered
 from gan_jax.metrics.frechet import frechet_distance_of_features
 from gan_jax.networks.features.avatar_judge import SIZE, AvatarJudge, Readings, to_judge_input
-from gan_jax.run_directory import read
 from gan_jax.weights.variables import sha256_of, write_variables
 
 SHIPPED = Path(gan_jax.__file__).parent / "weights" / "shipped"
@@ -55,7 +54,7 @@ def main() -> None:
     card = {
         "sha256": sha256_of(path),
         "renderer_version": RENDERER_VERSION,
-        "command": read(arguments.workdir)[0]["command"],
+        "command": f"gan-jax train experiments/{trained.experiment.path.name}",
         "steps": trained.step,
         "training_pictures": trained.config.pictures,
         "training_seed": trained.config.drawing_seed,

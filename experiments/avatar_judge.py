@@ -3,9 +3,13 @@ a picture, for FD-avatar, modes covered and the errors of generated avatars.
 
     gan-jax train experiments/avatar_judge.py
 
-It draws its own avatars, none of which is in avatars/64, so that both splits of that set are
-pictures it has never seen. The weights in the package are the average of this run's; they are
-measured and put there by
+Expected on two CPU cores: about 15 minutes, of which one draws 32,000 avatars. Of the 11,000
+pictures of avatars/64 it then reads 99.7 % of the expressions, 99.3 % of the front hair styles and
+99.9 % of the drawing styles right, and landmarks to 1.7 % of the distance between the eyes. It was
+trained on none of them: it draws its own, from another seed. Face and eye shapes move the outline
+by less than a pixel, and are hardly read.
+
+The weights in the package are the average of this run's, measured and put there by
 
     python benchmarks/avatar_judge_card.py runs/avatar_judge
 
@@ -32,7 +36,7 @@ from gan_jax.data.avatars.parameters import FACTOR_NAMES, shares
 from gan_jax.data.avatars.version import RENDERER_VERSION
 from gan_jax.data.geometry import composite
 from gan_jax.data.source import ArraySource
-from gan_jax.networks.features.avatar_judge import SIZE, AvatarJudge, Readings
+from gan_jax.networks.features.avatar_judge import SIZE, SPREAD, AvatarJudge, Readings
 from gan_jax.recipe import Batch, Recipe
 from gan_jax.recipes.supervised import supervised_recipe
 
@@ -42,16 +46,16 @@ WHITE = (255, 255, 255)
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 32
-    config.total = "4000 steps"
-    config.samples_every = "4000 steps"
+    config.total = "6000 steps"
+    config.samples_every = "6000 steps"
     config.checkpoint_every = "500 steps"
     config.data.name = "avatars/64"
     config.data.size = SIZE
     config.pictures = 32_000
     config.drawing_seed = 1  # that of avatars/64 is 2024
     config.ema_decay = 0.998
-    config.judge = {"learning_rate": 3e-3, "decay_steps": 4000, "weight_decay": 0.05}
-    config.weights = {"expression": 1.0, "factors": 1.0, "parameters": 10.0, "landmarks": 50.0}
+    config.judge = {"learning_rate": 3e-3, "decay_steps": 6000, "weight_decay": 0.05}
+    config.weights = {"expression": 1.0, "factors": 1.0, "parameters": 0.2, "landmarks": 200.0}
     return choose(argument, config, smoke=smoke)
 
 
@@ -127,7 +131,8 @@ def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
 
 
 def losses(readings: Readings, batch: Batch) -> dict[str, Array]:
-    """`[B]` each: cross entropies, mean absolute difference, mean distance of the points.
+    """`[B]` each: cross entropies, Huber losses of the parameters in units of their spread, mean
+    distance of the points.
 
     Of a ruined picture nothing is known: every choice is to be equally likely.
     """
@@ -137,12 +142,13 @@ def losses(readings: Readings, batch: Batch) -> dict[str, Array]:
         - (1 - known) * jnp.mean(jax.nn.log_softmax(logits), axis=-1)
         for logits, truth in choices(readings, batch).values()
     )
+    differences = readings.parameters - batch["parameters"]
     offsets = readings.landmarks - batch["landmarks"]
     distances = jnp.sqrt(jnp.sum(offsets**2, axis=-1) + 1e-8)
     return {
         "expression": expression,
         "factors": jnp.sum(jnp.stack(factors), axis=0),
-        "parameters": known * jnp.mean(jnp.abs(readings.parameters - batch["parameters"]), axis=-1),
+        "parameters": known * jnp.sum(optax.huber_loss(differences / SPREAD), axis=-1),
         "landmarks": known * jnp.mean(distances, axis=-1),
     }
 
@@ -208,11 +214,11 @@ def shuffled(key: Array, image: Array) -> Array:
 
 
 def moved(key: Array, image: Array, landmarks: Array) -> tuple[Array, Array]:
-    """Shifted by up to 2 pixels, scaled by up to 4 %, blurred by a Gaussian of 0.3 to 1 pixel."""
+    """Shifted by up to 2 pixels, scaled by up to 2 %, blurred by a Gaussian of 0.3 to 1 pixel."""
     keys = jax.random.split(key, 3)
     count = len(image)
     shift = jax.random.uniform(keys[0], (count, 2), minval=-2 / SIZE, maxval=2 / SIZE)
-    scale = jax.random.uniform(keys[1], (count, 1), minval=0.96, maxval=1.04)
+    scale = jax.random.uniform(keys[1], (count, 1), minval=0.98, maxval=1.02)
     width = 0.3 + 0.7 * amount(keys[2], count)[:, 0]
     centres = (jnp.arange(SIZE) + 0.5) / SIZE
 
@@ -228,10 +234,10 @@ def moved(key: Array, image: Array, landmarks: Array) -> tuple[Array, Array]:
 
 
 def toned(key: Array, image: Array) -> Array:
-    """Contrast within 10 %, each channel brighter or darker by up to 3 % of the range."""
+    """Contrast within 5 %, each channel brighter or darker by up to 2 % of the range."""
     keys = jax.random.split(key, 2)
-    contrast = jax.random.uniform(keys[0], (len(image), 1, 1, 1), minval=0.9, maxval=1.1)
-    channels = jax.random.uniform(keys[1], (len(image), 1, 1, 3), minval=-0.06, maxval=0.06)
+    contrast = jax.random.uniform(keys[0], (len(image), 1, 1, 1), minval=0.95, maxval=1.05)
+    channels = jax.random.uniform(keys[1], (len(image), 1, 1, 3), minval=-0.04, maxval=0.04)
     return image * contrast + channels
 
 

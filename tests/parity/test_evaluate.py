@@ -71,6 +71,7 @@ def ours(folders, weights, protocol, measures, cache):
     return found
 
 
+@pytest.mark.slow
 def test_tf1_equals_torch_fidelity(folders, weights, tmp_path):
     import torch_fidelity
 
@@ -105,6 +106,7 @@ def test_tf1_equals_torch_fidelity(folders, weights, tmp_path):
         assert value == pytest.approx(theirs[key], rel=DIGITS), (metric, value, theirs[key])
 
 
+@pytest.mark.slow
 def test_pytorch_fid(folders, weights, state, tmp_path):
     import pytorch_fid.inception as package
     from pytorch_fid.fid_score import calculate_fid_given_paths
@@ -116,6 +118,7 @@ def test_pytorch_fid(folders, weights, state, tmp_path):
     assert found == pytest.approx(theirs, rel=DIGITS)
 
 
+@pytest.mark.slow
 def test_clean_fid(folders, weights, state, tmp_path):
     from cleanfid import fid
 
@@ -144,6 +147,7 @@ def test_clean_fid(folders, weights, state, tmp_path):
     assert found["kid"]["value"] == pytest.approx(kid, rel=DIGITS)
 
 
+@pytest.mark.slow
 def test_torchmetrics(folders, weights, tmp_path):
     """Its network is torch-fidelity's, its resize antialiased; FID only (its KID is unseeded)."""
     image = pytest.importorskip("torchmetrics.image.fid")

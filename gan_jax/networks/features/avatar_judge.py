@@ -27,6 +27,10 @@ FACTORS = (
 """The renderer's discrete parameters with the number of their choices."""
 
 
+SPREAD = 0.2
+"""Of a parameter, as a share of its range: about one standard deviation."""
+
+
 class Readings(NamedTuple):
     """What the judge reads off `[B]` pictures.
 
@@ -107,7 +111,7 @@ class AvatarJudge(nn.Module):
             features=features,
             expression=nn.Dense(self.expressions, name="expression")(features),
             factors={name: nn.Dense(n, name=name)(features) for name, n in self.factors},
-            parameters=0.5 + nn.Dense(self.parameters, name="parameters")(features),
+            parameters=0.5 + SPREAD * nn.Dense(self.parameters, name="parameters")(features),
             landmarks=points,
         )
 
