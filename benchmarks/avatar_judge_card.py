@@ -49,8 +49,7 @@ def main() -> None:
     half = partial(np.asarray, dtype=np.float16)
     variables = jax.tree.map(half, jax.device_get({"params": net.ema, **net.stats}))
     path = arguments.out / "avatar_judge.safetensors"
-    metadata = {"network": "avatar_judge", "renderer_version": RENDERER_VERSION}
-    write_variables(path, variables, metadata)
+    write_variables(path, variables, {"network": "avatar_judge"})  # several would have no order
     card = {
         "sha256": sha256_of(path),
         "renderer_version": RENDERER_VERSION,

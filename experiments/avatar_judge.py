@@ -3,7 +3,7 @@ a picture, for FD-avatar, modes covered and the errors of generated avatars.
 
     gan-jax train experiments/avatar_judge.py
 
-Expected on two CPU cores: about 15 minutes, of which one draws 32,000 avatars. Of the 11,000
+Expected on two CPU cores: about 20 minutes, of which one draws 32,000 avatars. Of the 11,000
 pictures of avatars/64 it then reads 99.7 % of the expressions, 99.3 % of the front hair styles and
 99.9 % of the drawing styles right, and landmarks to 1.7 % of the distance between the eyes. It was
 trained on none of them: it draws its own, from another seed. Face and eye shapes move the outline
@@ -13,7 +13,7 @@ The weights in the package are the average of this run's, measured and put there
 
     python benchmarks/avatar_judge_card.py runs/avatar_judge
 
-`:smoke` takes seconds, on few pictures.
+`:smoke` takes seconds, on few pictures, besides about a minute once for compiling.
 """
 
 from __future__ import annotations
