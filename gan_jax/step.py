@@ -150,7 +150,10 @@ def _with_ema(recipe: Recipe, name: str, net: NetState, values: Mapping[str, Arr
 def all_finite(tree: PyTree) -> Array:
     """Whether every floating leaf is finite everywhere, bool `[]`."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+    # Without the barriers XLA:CPU pulls the whole step into the reductions and compiles for long.
+    leaves = lax.optimization_barrier(leaves)
+    finite = lax.optimization_barrier(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+    return jnp.all(finite)
 
 
 def _guarded(state: TrainState, nets: NetStates, extra: PyTree, metrics: Metrics):
