@@ -69,6 +69,7 @@ def base_config() -> Config:
             "samples_every": "500 steps",
             "samples": {"count": 64, "truncation": 1.0},
             "evaluate": {
+                "on": True,  # False leaves the experiment's evaluators out
                 "every": "1000 steps",
                 "samples": 2000,  # generated pictures that a number rests on
                 "batch": 64,  # pictures whose features are computed at once

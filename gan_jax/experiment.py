@@ -59,8 +59,9 @@ class Experiment:
         return guarded(self.path, lambda: self.module.get_optimizers(self.config))
 
     def evaluators(self) -> tuple[Evaluator, ...]:
-        """What the file's `get_evaluators(config)` lists; none where it has no such function."""
-        if not hasattr(self.module, "get_evaluators"):
+        """What the file's `get_evaluators(config)` lists; none where it has no such function, or
+        `evaluate.on` is False."""
+        if not self.config.evaluate.on or not hasattr(self.module, "get_evaluators"):
             return ()
         return tuple(guarded(self.path, lambda: self.module.get_evaluators(self.config)))
 

@@ -114,6 +114,7 @@ def test_the_judge_is_for_avatars():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_devices_and_batches_change_no_judgement():
     evaluator = AvatarFidelity(samples=130)
     one = measure(evaluator, is_avatars=True)

@@ -120,6 +120,7 @@ def test_a_signal_to_one_of_two_stops_both_at_one_step(environment, tmp_path):
     assert f"stopped by SIGTERM at step {saved}" in errors[0]
 
 
+@pytest.mark.long
 def test_two_processes_evaluate_as_one(gan_jax, environment, tmp_path):
     """After one step, whose result differs in the last digits only."""
     file = tmp_path / "evaluated.py"
