@@ -2,8 +2,8 @@
 
     gan-jax train experiments/digits_mlp.py
 
-Expected on two CPU cores: TIME; grey digits that can be read, of most of the ten
-classes. `:smoke` takes seconds.
+Expected (not measured yet): grey digits that can be read, of most of the ten classes. `:smoke`
+takes seconds.
 """
 
 from __future__ import annotations
