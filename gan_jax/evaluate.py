@@ -90,14 +90,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise UsageError("evaluate a run directory, or give both --real and --fake")
     if arguments.workdir is not None and pair != (None, None):
         raise UsageError("either a run directory or --real and --fake, not both")
-    for name, least in (
-        ("samples", 2),
-        ("real_samples", 2),
-        ("repeats", 1),
-        ("kid_subsets", 1),
-        ("kid_subset_size", 2),
-        ("batch", 1),
-    ):
+    for name, least in LEAST.items():
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise UsageError(f"--{name}={value}: must be at least {least}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_jax import processes
 from gan_jax.errors import StorageError
-from gan_jax.evaluators.collapse import Watch
+from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluation, Evaluator, Measure
 from gan_jax.evaluators.generated import Subject
 from gan_jax.images import save_png
@@ -68,11 +68,11 @@ class Evaluations:
         rows: of `evaluations.jsonl`; None in other processes than the first.
         writers: TensorBoard and W&B take the numbers too.
         event: hears of warnings and incidents.
-        good_step: the newest step that was evaluated, and not found collapsed, before.
+        good_step: the newest step that was watched, and not found collapsed, before.
 
     Attributes:
         latest: `(step, {evaluator/metric: value})` of the newest evaluation, for the checkpoint.
-        good_step: the newest step at which an evaluation saw no collapse.
+        good_step: the newest step before this one at which no evaluator saw a collapse.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Evaluations:
         self._rows, self._writers, self._event = rows, writers, event
         self._warned: set[str] = set()
         self.latest: tuple[int, dict[str, float]] = (-1, {})
-        self.good_step = good_step
+        self.good_step = self._watched_step = good_step
 
     def edges(self) -> list[Edge]:
         """One for each evaluator."""
@@ -142,10 +142,13 @@ class Evaluations:
                 self._event("evaluation_warning", {"step": step, "message": warning})
 
     def _look_for_collapse(self, step: int, evaluation: Evaluation) -> None:
+        if step > self._watched_step:  # nothing was found there, or the run had not gone on
+            self.good_step = self._watched_step
+        if watches(evaluation.metrics):
+            self._watched_step = step
         found = self._watch.signs(evaluation.metrics)
         # The processes' own arithmetic may differ in the last digit: one that sees it is enough.
         if not processes.largest(len(found)):
-            self.good_step = step
             return
         collapse = Collapsed(step, found)
         self._event("collapse", {"step": step, "signs": found, "message": str(collapse)})

@@ -20,7 +20,7 @@ from gan_jax.data.pipeline import Calls, Rounds, iterate
 from gan_jax.durable import write_json
 from gan_jax.errors import DivergedError, Stopped, StorageError
 from gan_jax.evaluation import Collapsed, Evaluations
-from gan_jax.evaluators.collapse import Watch
+from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluator, Measure
 from gan_jax.experiment import Experiment
 from gan_jax.loop import Edge, Loop
@@ -185,7 +185,7 @@ class Run:
             rows=self.files[1] if self.is_first else None,
             writers=self.copies,
             event=self.event,
-            good_step=max((row["step"] for row in before), default=0),
+            good_step=max((row["step"] for row in before if watches(row["metrics"])), default=0),
         )
 
     def _warn_of_writer(self, message: str) -> None:

@@ -25,6 +25,14 @@ class Limits:
     saturation: float
 
 
+WATCHED = ("variance_ratio", "coverage", "saturation")
+
+
+def watches(metrics: Mapping[str, Metric]) -> bool:
+    """Whether a collapse could show in these."""
+    return any(name in metrics for name in WATCHED)
+
+
 def beyond(metrics: Mapping[str, Metric], limits: Limits) -> dict[str, str]:
     """For each watched metric that was measured: "" within its limit, else a line that says how
     far beyond. What is not a number is beyond."""

@@ -28,6 +28,7 @@ class FeatureSpace:
     Attributes:
         name: short, for metrics and files.
         describe: all that its numbers depend on (network, weights, preparation), for rows.
+        decides: what of that decides the features; estimators' settings do not.
         variables: of the network.
         prepare: uint8 `[B, H, W, C]` -> float32 `[B, S, S, 3]`, on NumPy or JAX arrays.
         outputs: `(variables, prepared) -> {name: [B, …]}`.
@@ -36,6 +37,7 @@ class FeatureSpace:
 
     name: str
     describe: Mapping[str, Any]
+    decides: tuple[str, ...]
     variables: Any
     prepare: Callable[[Any], Any]
     outputs: Callable[[Any, Array], dict[str, Array]]
@@ -55,13 +57,11 @@ class Extractor:
         self._rows = NamedSharding(mesh, P(AXIS))
         self._variables = jax.device_put(space.variables, replicated(mesh))
         whole = replicated(mesh)
-        # TF32 and bfloat16 passes would move the features' digits with the device.
-        with jax.default_matmul_precision("highest"):
-            self._of_pixels = jax.jit(
-                lambda variables, pixels: space.outputs(variables, space.prepare(pixels)),
-                out_shardings=whole,
-            )
-            self._of_prepared = jax.jit(space.outputs, out_shardings=whole)
+        self._of_pixels = jax.jit(
+            lambda variables, pixels: space.outputs(variables, space.prepare(pixels)),
+            out_shardings=whole,
+        )
+        self._of_prepared = jax.jit(space.outputs, out_shardings=whole)
 
     def of_pictures(self, pictures: Pictures, advance: Advance) -> Features:
         """Of a whole set; `advance(done, total)` hears how far it is."""
@@ -92,6 +92,7 @@ class Extractor:
         full = block[rows]
         placed = jax.make_array_from_callback(full.shape, self._rows, lambda part: full[part])
         function = self._of_pixels if full.dtype == np.uint8 else self._of_prepared
+        # TF32 and bfloat16 passes would move the features' digits with the device.
         with jax.default_matmul_precision("highest"):
             return function(self._variables, placed)
 

@@ -67,6 +67,7 @@ class Fidelity:
             truncation=self.truncation,
             ema=self.ema,
             statistics=self.statistics,
+            quantisation=settings.quantisation,
         )
 
         @functools.cache

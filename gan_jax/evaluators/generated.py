@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 from gan_jax.evaluators.samples import conditions, sample_key, sampling_nets
 from gan_jax.evaluators.standing import BATCH_STATISTICS, batch_statistics
 from gan_jax.mesh import AXIS, replicated
-from gan_jax.ops.pixels import to_uint8
+from gan_jax.metrics.protocol import Quantisation, quantise
 from gan_jax.recipe import Batch, Nets, PyTree, Recipe
 from gan_jax.state import NetState
 
@@ -40,6 +40,7 @@ class Sampling:
         ema: the averaged parameters, where the run keeps some.
         statistics: of batch normalisation: the running ones of training, `standing` ones measured
             anew over 16 batches with these parameters, or those of each batch of 64.
+        quantisation: of floats to uint8.
     """
 
     samples: int
@@ -47,6 +48,7 @@ class Sampling:
     truncation: float = 1.0
     ema: bool = True
     statistics: Statistics = "running"
+    quantisation: Quantisation = "round"
 
     def describe(self, has_ema: bool) -> dict[str, object]:
         """As it goes into a row."""
@@ -77,7 +79,7 @@ class Generated:
         self._recipe, self._mesh, self._num_classes = recipe, mesh, num_classes
         whole = replicated(mesh)
         self._draw = jax.jit(self._inputs, static_argnums=(0, 1), out_shardings=whole)
-        self._pictures = jax.jit(self._block, static_argnums=(6, 7), out_shardings=whole)
+        self._pictures = jax.jit(self._block, static_argnums=(6, 7, 8), out_shardings=whole)
         self._statistics = jax.jit(self._statistics_of_block, static_argnums=5, out_shardings=whole)
 
     def __call__(self, subject: Subject, sampling: Sampling) -> Iterator[np.ndarray]:
@@ -95,7 +97,9 @@ class Generated:
             scale = np.float32(sampling.truncation)
             train = sampling.statistics == "batch"
             given = (nets, subject.frozen, (latents, batch), key, np.int32(start), scale)
-            pictures = np.asarray(self._pictures(*given, sampling.ema, train))
+            pictures = np.asarray(
+                self._pictures(*given, sampling.ema, train, sampling.quantisation)
+            )
             yield pictures[: sampling.samples - start]
 
     def inputs(self, count: int, seed: int) -> tuple[PyTree, Any, Array]:
@@ -109,11 +113,22 @@ class Generated:
         assert self._recipe.latents is not None
         return self._recipe.latents(key, batch), batch, key
 
-    def _block(self, nets, frozen, inputs, key, start, truncation, ema: bool, train: bool) -> Array:
+    def _block(
+        self,
+        nets,
+        frozen,
+        inputs,
+        key,
+        start,
+        truncation,
+        ema: bool,
+        train: bool,
+        how: Quantisation,
+    ) -> Array:
         view, latents, batch = self._view(nets, frozen, inputs, key, start, ema)
         assert self._recipe.generate is not None
         view = dataclasses.replace(view, train=train)
-        return to_uint8(self._recipe.generate(view, latents, batch, truncation))
+        return quantise(self._recipe.generate(view, latents, batch, truncation), how)
 
     def _view(self, nets, frozen, inputs, key, start, ema: bool) -> tuple[Nets, PyTree, Batch]:
         """The networks, and block `start` of the inputs, its rows spread over the devices."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +13,7 @@ import numpy as np
 from gan_jax import durable, processes
 from gan_jax.errors import DataError
 from gan_jax.evaluators.arrays_file import read_arrays
-from gan_jax.evaluators.features import Advance, Extractor, Features
+from gan_jax.evaluators.features import Advance, Extractor, Features, FeatureSpace
 from gan_jax.evaluators.pictures import Pictures
 
 VERSION = 1
@@ -30,7 +28,7 @@ def features_of(
     The cache goes by the data's fingerprint and everything that the features depend on. A cache
     that cannot be read or written is no error: the features are computed.
     """
-    path = None if cache is None else cache / f"{_key(extractor.space.describe, pictures)}.npz"
+    path = None if cache is None else cache / f"{_key(extractor.space, pictures)}.npz"
     held = _read(path, pictures.count)
     # With several processes all compute together, or none.
     if processes.everywhere(held is not None) and held is not None:
@@ -41,8 +39,9 @@ def features_of(
     return features
 
 
-def _key(describe: Mapping[str, Any], pictures: Pictures) -> str:
-    text = json.dumps([VERSION, pictures.fingerprint, pictures.count, dict(describe)], default=str)
+def _key(space: FeatureSpace, pictures: Pictures) -> str:
+    decides = {name: space.describe[name] for name in space.decides}
+    text = json.dumps([VERSION, pictures.fingerprint, pictures.count, decides])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

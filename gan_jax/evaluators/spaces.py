@@ -38,6 +38,10 @@ def inception_space(protocol: Protocol, weights: Weights) -> FeatureSpace:
     return FeatureSpace(
         name="inception",
         describe=describe(protocol) | provenance(weights),
+        decides=(
+            *("network", "weights_sha256", "resize", "size", "normalisation"),
+            "inception_score_logits",
+        ),
         variables=weights.variables,
         prepare=prepare,
         outputs=outputs,
@@ -66,6 +70,7 @@ def judge_space(weights: Weights) -> FeatureSpace:
     return FeatureSpace(
         name="avatar_judge",
         describe=provenance(weights) | preparation,
+        decides=("network", "weights_sha256", "resize", "background"),
         # They are stored in half precision.
         variables=jax.tree.map(lambda leaf: leaf.astype(np.float32), weights.variables),
         prepare=to_judge_input,

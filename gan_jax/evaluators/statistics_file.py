@@ -15,7 +15,7 @@ from gan_jax.errors import DataError
 from gan_jax.evaluators.arrays_file import read_arrays
 from gan_jax.images import write_whole
 
-DECIDES = ("network", "weights_sha256", "resize", "normalise", "features", "ddof")
+DECIDES = ("network", "weights_sha256", "resize", "size", "normalisation", "ddof")
 """What two statistics must have in common to be compared."""
 
 

@@ -20,10 +20,11 @@ def outputs(variables, prepared):
     return {"features": jnp.tanh(flat @ variables), "brightness": flat.mean(axis=1)}
 
 
-def space(name="toy"):
+def space(name="toy", subsets=100):
     return FeatureSpace(
         name=name,
-        describe={"network": name},
+        describe={"network": name, "kid_subsets": subsets},
+        decides=("network",),
         variables=WEIGHTS,
         prepare=lambda images: resize(images, 8, "bilinear_antialias"),
         outputs=outputs,
@@ -153,6 +154,8 @@ def test_the_cache_serves_the_same_pictures_only(images, tmp_path):
     features_of(
         Extractor(space("other"), make_mesh(1), 16), pictures, cache=tmp_path, advance=quiet
     )
+    other_estimator = Extractor(space(subsets=7), make_mesh(1), 16)
+    features_of(other_estimator, pictures, cache=tmp_path, advance=quiet)
     assert len(list(tmp_path.glob("*.npz"))) == 3
     file.write_bytes(b"torn")
     healed = features_of(extractor, pictures, cache=tmp_path, advance=quiet)

@@ -5,14 +5,16 @@ import pytest
 
 from gan_jax.errors import DataError
 from gan_jax.evaluators.statistics_file import (
+    DECIDES,
     Statistics,
     check_same_protocol,
     is_statistics,
     read_statistics,
     write_statistics,
 )
+from gan_jax.metrics.protocol import PROTOCOLS, describe
 
-PROTOCOL = {"name": "tf1", "network": "inception", "resize": "tf1", "ddof": 1, "size": 299}
+PROTOCOL = describe(PROTOCOLS["tf1"]) | {"weights_sha256": "6726"}
 
 
 @pytest.fixture
@@ -44,6 +46,10 @@ def test_another_protocol_is_refused(statistics, tmp_path):
     found = read_statistics(tmp_path / "s.npz")
     with pytest.raises(DataError, match="resize tf1 against bilinear"):
         check_same_protocol(found, PROTOCOL | {"resize": "bilinear"})
+    for name in DECIDES:  # each is in every row, and each is enough
+        with pytest.raises(DataError, match=f"{name} .* against another"):
+            check_same_protocol(found, PROTOCOL | {name: "another"})
+        assert PROTOCOL[name] is not None
 
 
 def test_a_file_of_another_tool_is_taken_on_trust(statistics, tmp_path):
