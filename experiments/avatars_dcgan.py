@@ -2,11 +2,12 @@
 
     gan-jax train experiments/avatars_dcgan.py
 
-Expected on two CPU cores: about 5 minutes, besides about a minute once for drawing the avatars and
-compiling; faces with eyes, mouth and hair in many colours, rough at the edges. R1 keeps the
-discriminator in check without BatchNorm; the average of the weights follows the last 100 steps.
+Expected on two CPU cores: about 5 minutes of training, besides about a minute once for drawing the
+avatars and compiling, and what its evaluators take at steps 1000, 2000 and 3000; faces with eyes,
+mouth and hair in many colours, rough at the edges. R1 keeps the discriminator in check without
+BatchNorm; the average of the weights follows the last 100 steps.
 
-Longer and better (`:long`, about 20 minutes):
+Longer (`:long`, about 20 minutes by the rate of the short one, not measured yet):
 
     gan-jax train experiments/avatars_dcgan.py:long
 
