@@ -1,0 +1,126 @@
+"""What a discriminator makes of its features `[B, F]` and a label: logits, or a `Verdict`.
+
+Each is called as `head(features, label, train=train)`. With `spectral` its weights are spectrally
+normalised, as those of the network that it ends should then be. All of it is float32.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.typing import Initializer
+from jax import Array
+
+from gan_jax.layers.label_embedding import LabelEmbedding
+from gan_jax.layers.spectral_normalisation import SpectralDense, SpectralLabelEmbedding
+from gan_jax.layers.verdict import Verdict
+
+glorot = nn.initializers.glorot_uniform()
+
+
+class LinearHead(nn.Module):
+    """Logits `[B]` of one dense layer; the label is not read."""
+
+    spectral: bool
+    kernel_init: Initializer = glorot
+
+    @nn.compact
+    def __call__(self, features: Array, label: Array | None, *, train: bool) -> Array:
+        return _dense(self, 1, train, "logits")(_float32(features))[:, 0]
+
+
+class ProjectionHead(nn.Module):
+    """Logits `[B]`: embedding(label) . features + a dense layer (Miyato and Koyama 2018, eq. 3).
+
+    `num_classes` is the number of classes, or of attributes.
+    """
+
+    num_classes: int
+    spectral: bool
+    kernel_init: Initializer = glorot
+
+    @nn.compact
+    def __call__(self, features: Array, label: Array | None, *, train: bool) -> Array:
+        features = _float32(features)
+        embedding = _embedding(self, features.shape[-1], train)(label)
+        return _dense(self, 1, train, "logits")(features)[:, 0] + jnp.sum(
+            embedding * features, axis=-1
+        )
+
+
+class AuxiliaryClassifierHead(nn.Module):
+    """A Verdict of logits and `class_logits [B, num_classes]` (Odena et al. 2017).
+
+    The label is not read: it is what the class logits are trained on.
+    """
+
+    num_classes: int
+    spectral: bool
+    kernel_init: Initializer = glorot
+
+    @nn.compact
+    def __call__(self, features: Array, label: Array | None, *, train: bool) -> Verdict:
+        features = _float32(features)
+        return Verdict(
+            logits=_dense(self, 1, train, "logits")(features)[:, 0],
+            class_logits=_dense(self, self.num_classes, train, "class_logits")(features),
+        )
+
+
+class ContrastiveHead(nn.Module):
+    """A Verdict of logits, `embedding [B, E]` and `proxies [num_classes, E]`, these of length 1
+    (2C: ContraGAN, Kang and Park 2020; D2D-CE: ReACGAN, Kang et al. 2021).
+
+    The label is not read: it says which embeddings are to meet. `embedding` is E; both papers'
+    is 512 for CIFAR-10.
+    """
+
+    num_classes: int
+    spectral: bool
+    embedding: int = 512
+    kernel_init: Initializer = glorot
+
+    @nn.compact
+    def __call__(self, features: Array, label: Array | None, *, train: bool) -> Verdict:
+        features = _float32(features)
+        proxies = _embedding(self, self.embedding, train)(jnp.arange(self.num_classes))
+        return Verdict(
+            logits=_dense(self, 1, train, "logits")(features)[:, 0],
+            embedding=_unit_rows(_dense(self, self.embedding, train, "embedding")(features)),
+            proxies=_unit_rows(proxies),
+        )
+
+
+def head_of(num_classes: int, *, spectral: bool, kernel_init: Initializer = glorot) -> nn.Module:
+    """The head that SNGAN, SAGAN and BigGAN have: projection where there are classes."""
+    if num_classes:
+        return ProjectionHead(num_classes, spectral, kernel_init)
+    return LinearHead(spectral, kernel_init)
+
+
+Head = LinearHead | ProjectionHead | AuxiliaryClassifierHead | ContrastiveHead
+
+
+def _dense(head: Head, features: int, train: bool, name: str) -> nn.Module:
+    layer = partial(SpectralDense, train=train) if head.spectral else nn.Dense
+    return layer(features, kernel_init=head.kernel_init, name=name)
+
+
+def _embedding(
+    head: ProjectionHead | ContrastiveHead, features: int, train: bool
+) -> LabelEmbedding:
+    layer = partial(SpectralLabelEmbedding, train=train) if head.spectral else LabelEmbedding
+    return layer(head.num_classes, features, embedding_init=head.kernel_init, name="label")
+
+
+def _float32(features: Array) -> Array:
+    """At least float32: half precision is for the layers below."""
+    return features.astype(jnp.promote_types(features.dtype, jnp.float32))
+
+
+def _unit_rows(vectors: Array) -> Array:
+    # The square root of what is never 0: a row of zeros stays one, with a finite gradient.
+    squares = jnp.sum(jnp.square(vectors), axis=-1, keepdims=True)
+    return vectors / jnp.sqrt(jnp.maximum(squares, 1e-24))
