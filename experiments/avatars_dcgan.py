@@ -29,6 +29,7 @@ from gan_jax.evaluators.overfitting import Overfitting
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
+from gan_jax.recipes.regularisers import r1
 
 
 def get_config(argument: str = "") -> Config:
@@ -90,7 +91,7 @@ def get_recipe(config: Config) -> Recipe:
         loss=losses.non_saturating,
         values={"ema_decay": config.ema_decay, "r1_weight": config.r1_weight},
         schedules={},
-        r1_every=config.r1_every,
+        regularisers=(r1(every=config.r1_every),),
     )
 
 

@@ -23,7 +23,8 @@ from gan_jax.images import save_png
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
-from gan_jax.schedules import ema_ramp_up
+from gan_jax.recipes.regularisers import r1
+from gan_jax.schedules import ema_decay, ramp_up
 
 SMOKE_PICTURES = "runs/smoke_pictures"
 
@@ -37,7 +38,7 @@ def get_config(argument: str = "") -> Config:
     config.data.size = 64
     config.data.flip = True
     config.latent_size = 128
-    config.ema_decay = 0.999
+    config.ema_half_life = 20_000.0  # images; at most 5 % of those seen
     config.r1_weight = 1.0
     config.r1_every = 8
     config.generator = {"width": 32, "learning_rate": 2e-4, "b1": 0.5}
@@ -81,9 +82,9 @@ def get_recipe(config: Config) -> Recipe:
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.non_saturating,
-        values={"ema_decay": config.ema_decay, "r1_weight": config.r1_weight},
-        schedules={"ema_decay": ema_ramp_up(config.batch_size, ratio=0.05)},
-        r1_every=config.r1_every,
+        values={"ema_decay": config.ema_half_life, "r1_weight": config.r1_weight},
+        schedules={"ema_decay": ema_decay(config.batch_size, ramp_up(0.05))},
+        regularisers=(r1(every=config.r1_every),),
     )
 
 

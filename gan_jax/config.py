@@ -65,6 +65,11 @@ def base_config() -> Config:
                 "devices": 0,  # 0 for all
                 "view": "global",  # or per_device: batch statistics and noise of each device
             },
+            "initialise": {  # with another run's networks instead of at random
+                "run": "",  # its directory; "" for none
+                "step": "latest",  # or "best", or a number
+                "networks": (),  # names; () for all that both have
+            },
             "log_every": "50 steps",
             "samples_every": "500 steps",
             "samples": {"count": 64, "truncation": 1.0},

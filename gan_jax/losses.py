@@ -1,7 +1,7 @@
 """Adversarial losses: per-example values of a discriminator's and a generator's objective.
 
 A loss knows nothing of networks. It is a pair of functions of the logits of a real and of a
-generated batch, each `[B]`; positive logits mean "real". The caller averages.
+generated batch, each `[B]`; higher logits mean "real". The caller averages.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 
 class AdversarialLoss(NamedTuple):
     """What each player minimises: `(real_logits [B], fake_logits [B]) -> [B]`.
 
-    `relativistic` says whether the generator's half reads the real logits; where it does not, a
-    recipe need not compute them.
+    Attributes:
+        discriminator: of both halves; differentiated by the discriminator's parameters.
+        generator: likewise, by the generator's.
+        relativistic: whether the generator's half reads the real logits; where it does not, a
+            recipe need not compute them.
+        boundary: the logit of what looks as real as generated; None where only differences of
+            logits mean something, so that nothing may be read from one picture's logit.
     """
 
     discriminator: Callable[[Array, Array], Array]
     generator: Callable[[Array, Array], Array]
     relativistic: bool = False
+    boundary: float | None = 0.0
 
 
 def _cross_entropy(real_logits: Array, fake_logits: Array) -> Array:
@@ -49,3 +56,72 @@ hinge = AdversarialLoss(
     generator=lambda real_logits, fake_logits: -fake_logits,
 )
 """Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17."""
+
+least_squares = AdversarialLoss(
+    discriminator=lambda real_logits, fake_logits: (
+        0.5 * jnp.square(real_logits - 1.0) + 0.5 * jnp.square(fake_logits)
+    ),
+    generator=lambda real_logits, fake_logits: 0.5 * jnp.square(fake_logits - 1.0),
+    boundary=0.5,
+)
+"""Mao et al. 2017, eq. 2 with the 0-1 coding of eq. 9: a = 0, b = c = 1."""
+
+wasserstein = AdversarialLoss(
+    discriminator=lambda real_logits, fake_logits: fake_logits - real_logits,
+    generator=lambda real_logits, fake_logits: -fake_logits,
+    boundary=None,
+)
+"""Arjovsky et al. 2017, eq. 2 and 3; the critic needs clipped weights or a gradient penalty."""
+
+relativistic_pairing = AdversarialLoss(
+    discriminator=lambda real_logits, fake_logits: jax.nn.softplus(fake_logits - real_logits),
+    generator=lambda real_logits, fake_logits: jax.nn.softplus(real_logits - fake_logits),
+    relativistic=True,
+    boundary=None,
+)
+"""RpGAN: -log sigmoid of the difference within a pair (Jolicoeur-Martineau 2019, eq. 9 and 10;
+Huang et al. 2024, eq. 2 with f(t) = -log(1 + e^-t))."""
+
+
+def _against_the_mean(higher: Array, lower: Array) -> Array:
+    """-log sigmoid(h - mean l) - log(1 - sigmoid(l - mean h)): each against the other's mean."""
+    return jax.nn.softplus(jnp.mean(lower) - higher) + jax.nn.softplus(lower - jnp.mean(higher))
+
+
+relativistic_average = AdversarialLoss(
+    discriminator=lambda real_logits, fake_logits: _against_the_mean(real_logits, fake_logits),
+    generator=lambda real_logits, fake_logits: _against_the_mean(fake_logits, real_logits),
+    relativistic=True,
+    boundary=None,
+)
+"""RaGAN: each picture against the mean of the other kind (Jolicoeur-Martineau 2019, eq. 15-18 with
+the cross-entropy)."""
+
+
+def label_smoothing(real_target: float) -> AdversarialLoss:
+    """`non_saturating` whose discriminator aims at `real_target` instead of 1 on real pictures:
+    -t log D(x) - (1 - t) log(1 - D(x)) - log(1 - D(G(z))) (Salimans et al. 2016, section 3.4,
+    one-sided; t = 0.9 there).
+
+    Raises:
+        ValueError: a target outside (0.5, 1].
+    """
+    if not 0.5 < real_target <= 1.0:
+        raise ValueError(f"label smoothing aims at a share above 0.5, at most 1, not {real_target}")
+
+    def discriminator(real_logits: Array, fake_logits: Array) -> Array:
+        return _cross_entropy(real_logits, fake_logits) + (1.0 - real_target) * real_logits
+
+    return AdversarialLoss(discriminator, non_saturating.generator)
+
+
+def top_k(values: Array, share: Array | float) -> Array:
+    """The mean of a generator's lowest `share` of losses `[B]`, at least one of them, `[]`.
+
+    The generated pictures that fool the discriminator most are kept (Sinha et al. 2020); `share`
+    may be a traced scalar in (0, 1], such as one that a schedule lets fall.
+    """
+    kept = jnp.clip(jnp.round(share * values.shape[0]), 1, values.shape[0])
+    # The rank by the loss, ties by position: exactly `kept` of them count.
+    rank = jnp.argsort(jnp.argsort(jax.lax.stop_gradient(values)))
+    return jnp.sum(jnp.where(rank < kept, values, 0.0)) / kept

@@ -123,6 +123,8 @@ class Recipe:
         extra: the initial value of the recipe's own state, any pytree of fixed shape.
         latents: `(key, batch) -> latents`; None where the recipe generates nothing.
         generate: `(nets, latents, batch, truncation) -> images [B, H, W, C]` in [-1, 1].
+        styles: `(nets, latents, batch) -> ws [B, L, W]`, where the generator has such a space.
+        synthesise: `(nets, ws) -> images`, beside `styles`.
         discriminate: `(nets, batch) -> logits [B]` of the batch's images, positive for real; None
             where nothing tells real pictures from generated ones.
     """
@@ -137,6 +139,8 @@ class Recipe:
     extra: PyTree = ()
     latents: Callable[[Array, Batch], PyTree] | None = None
     generate: Callable[[Nets, PyTree, Batch, Array], Array] | None = None
+    styles: Callable[[Nets, PyTree, Batch], Array] | None = None
+    synthesise: Callable[[Nets, Array], Array] | None = None
     discriminate: Callable[[Nets, Batch], Array] | None = None
 
     @property

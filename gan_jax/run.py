@@ -19,10 +19,11 @@ from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, Rounds, iterate
 from gan_jax.durable import write_json
 from gan_jax.errors import DivergedError, Stopped, StorageError
-from gan_jax.evaluation import Collapsed, Evaluations
+from gan_jax.evaluation import Collapsed, Evaluations, of_the_run
 from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluator, Measure
 from gan_jax.experiment import Experiment
+from gan_jax.fine_tuning import from_another_run
 from gan_jax.loop import Edge, Loop
 from gan_jax.mesh import put_batches
 from gan_jax.program import Program
@@ -126,10 +127,23 @@ class Run:
         restored = self.checkpoints.restore(self.program.abstract_state)
         if restored is None:
             processes.on_process_0(lambda: set_aside(self.directory, -1))
-            return self.program.initial(jax.random.key(self.config.seed)), 0
+            return self._initial(), 0
         step = restored.manifest.step
         processes.on_process_0(lambda: set_aside(self.directory, step))
         return self.program.own(restored.state), step
+
+    def _initial(self) -> TrainState:
+        """The state at step 0, with another run's networks where the config asks for them."""
+        state = self.program.initial(jax.random.key(self.config.seed))
+        start = self.config.initialise
+        if not start.run:
+            return state
+
+        def say(message: str) -> None:
+            self.event("initialised", {"message": message})
+
+        state = from_another_run(state, start.run, start.step, start.networks, say)
+        return self.program.own(state)
 
     def _train_through_collapses(
         self, state: TrainState, step: int, end: int
@@ -169,7 +183,8 @@ class Run:
 
     def _evaluations(self) -> Evaluations:
         total, action = self.durations.total, self.config.collapse.action
-        watch, before = Watch(limits(self.config)), read_rows(self.files[1].path)
+        watch = Watch(limits(self.config))
+        before = of_the_run(read_rows(self.files[1].path))
         for row in before:
             watch.signs(row["metrics"])
         return Evaluations(

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from gan_jax.config import base_config, differences
+from gan_jax.config import base_config, differences, flatten
 from gan_jax.durable import write_json
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.experiment import Experiment
@@ -101,7 +101,9 @@ def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
             f"{workdir} holds a run of {run['experiment']}, not of {experiment.name}: "
             "choose another --workdir"
         )
-    changed = differences(config, experiment.config.to_dict())
+    # A setting that an older version did not have is as its default leaves it.
+    recorded = flatten(base_config()) | flatten(config)
+    changed = differences(recorded, experiment.config.to_dict())
     if changed:
         raise UsageError(
             f"{workdir} holds a run with other settings; choose another --workdir, or undo: "

@@ -41,15 +41,58 @@ def cosine(steps: int, final: float) -> Schedule:
     return schedule
 
 
-def ema_ramp_up(images_per_step: int, ratio: float) -> Schedule:
-    """An EMA decay whose half-life is at most `ratio` of the images seen so far.
+def cosine_over_images(images: float, final: float) -> Schedule:
+    """Half a cosine from base to the value `final` after so many real images (R3GAN's "burn-in" of
+    learning rate, gamma, Adam's beta2 and EMA: Huang et al. 2024, appendix)."""
 
-    The ramp-up of StyleGAN2-ADA's EMA (Karras et al. 2020, appendix; ratio 0.05): the average
-    forgets the untrained weights early on and reaches `base` later.
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return cosine(images, final)(images_seen, images_seen, base)
+
+    return schedule
+
+
+def constant(step: Array, images_seen: Array, base: Array) -> Array:
+    """base."""
+    return base
+
+
+def ramp_up(ratio: float) -> Schedule:
+    """base, but at most `ratio` of the images seen; 0.05 of an EMA's half-life in StyleGAN2-ADA."""
+
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return jnp.minimum(base, ratio * images_seen)
+
+    return schedule
+
+
+def ema_decay(images_per_step: int, half_life: Schedule = constant) -> Schedule:
+    """The decay of an average whose half-life, in real images, is what `half_life` makes of base.
+
+    With `ramp_up` the average forgets the untrained weights early on (Karras et al. 2020a, as
+    their code has it).
     """
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
-        half_life = jnp.maximum(images_seen * ratio, 1e-8)
-        return jnp.minimum(base, 0.5 ** (images_per_step / half_life))
+        images = jnp.maximum(half_life(step, images_seen, base), 1e-8)
+        return 0.5 ** (images_per_step / images)
+
+    return schedule
+
+
+def from_step(start: int) -> Schedule:
+    """0 before step `start`, base from there on."""
+
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return jnp.where(step >= start, base, 0.0)
+
+    return schedule
+
+
+def geometric(factor: float, every: int, least: float) -> Schedule:
+    """base times `factor` for every `every` steps done, never below `least` (top-k's share of the
+    batch: Sinha et al. 2020, section 3.1)."""
+
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return jnp.maximum(least, base * factor ** (step // every))
 
     return schedule

@@ -143,7 +143,8 @@ class Trained:
             block = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], (latents, batch))
             placed = jax.device_put(block, whole)
             nets, frozen = self.state.nets, self.program.frozen
-            blocks.append(self.sampler(nets, frozen, *placed, key, truncation, ema))
+            block_key = jax.random.fold_in(key, start)  # the noise of one must not come again
+            blocks.append(self.sampler(nets, frozen, *placed, block_key, truncation, ema))
         return np.concatenate(blocks)[:count]
 
 
@@ -166,7 +167,12 @@ def load(
         StorageError: no checkpoint yet, or all damaged.
     """
     directory = require_run_directory(Path(directory))
-    experiment = recorded_experiment(directory, say, devices)
+    return open_at(directory, recorded_experiment(directory, say, devices), step, say)
+
+
+def open_at(directory: Path, experiment: Experiment, step: int | str, say: Say) -> Trained:
+    """A run directory with its experiment, as `recorded_experiment` gives it; errors as of
+    `load`."""
     built = program.build(experiment)
     state, found = _restore(directory, experiment, built, step, say)
     return Trained(

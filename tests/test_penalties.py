@@ -1,24 +1,186 @@
-"""R1 against its formula, and where the summed gradient must not be that of each example."""
+"""Each penalty against its formula, finite differences, and the slips that it must not make."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from gan_jax.penalties import r1
+from gan_jax import penalties
+
+SHAPE = (4, 2, 3, 1)
+SIZE = 6
 
 
-def test_r1_of_a_quadratic_is_known():
-    # D(x) = x' A x / 2 has the gradient (A + A') x / 2.
-    matrix = jax.random.normal(jax.random.key(0), (6, 6))
-    real = jax.random.normal(jax.random.key(1), (4, 2, 3, 1))
+@pytest.fixture
+def quadratic():
+    """D(x) = x' A x / 2 + b' x, whose gradient is (A + A') x / 2 + b."""
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((SIZE, SIZE)), random.standard_normal(SIZE)
 
     def discriminator(batch):
         flat = batch.reshape(len(batch), -1)
-        return 0.5 * jnp.einsum("bi,ij,bj->b", flat, matrix, flat)
+        return 0.5 * jnp.einsum("bi,ij,bj->b", flat, a, flat) + flat @ b
 
-    gradient = real.reshape(4, -1) @ (0.5 * (matrix + matrix.T)).T
-    expected = 0.5 * np.sum(np.square(gradient), axis=1)
-    np.testing.assert_allclose(r1(discriminator, real), expected, rtol=1e-5)
+    def gradient(batch):
+        return np.asarray(batch).reshape(len(batch), -1) @ (0.5 * (a + a.T)).T + b
+
+    return discriminator, gradient
+
+
+@pytest.fixture
+def batches():
+    random = np.random.default_rng(1)
+    return random.standard_normal(SHAPE), random.standard_normal(SHAPE)
+
+
+def test_r1_and_r2_are_half_the_squared_gradient(quadratic, batches):
+    discriminator, gradient = quadratic
+    for penalty, images in zip((penalties.r1, penalties.r2), batches, strict=True):
+        expected = 0.5 * np.sum(gradient(images) ** 2, axis=1)
+        np.testing.assert_allclose(penalty(discriminator, images), expected, rtol=1e-5)
+
+
+def test_between_is_one_share_a_pair(batches):
+    real, fake = batches
+    point = penalties.between(jnp.asarray(real), jnp.asarray(fake), jax.random.key(0))
+    shares = np.asarray((point - fake) / (real - fake)).reshape(len(real), -1)
+    np.testing.assert_allclose(shares, np.broadcast_to(shares[:, :1], shares.shape), atol=1e-3)
+    assert np.all((shares >= 0) & (shares <= 1)) and len(set(shares[:, 0].round(3))) == len(real)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "formula", "slip"),
+    [
+        (
+            penalties.gradient_penalty,
+            lambda norm: (norm - 1) ** 2,
+            lambda norm: norm**2,
+        ),
+        (penalties.zero_centred, lambda norm: norm**2, lambda norm: 0.5 * norm**2),
+    ],
+    ids=["gradient_penalty", "zero_centred"],
+)
+def test_on_interpolates(quadratic, batches, penalty, formula, slip):
+    discriminator, gradient = quadratic
+    real, fake = map(jnp.asarray, batches)
+    key = jax.random.key(3)
+    norm = np.linalg.norm(gradient(penalties.between(real, fake, key)), axis=1)
+    value = penalty(discriminator, real, fake, key)
+    np.testing.assert_allclose(value, formula(norm), rtol=1e-4)
+    assert not np.allclose(value, slip(norm), rtol=1e-2)
+
+
+def half_square(batch):
+    """D(x) = |x|^2 / 2, whose gradient is x."""
+    return 0.5 * jnp.sum(jnp.square(batch), axis=(1, 2, 3))
+
+
+def test_dragan_is_its_formula(batches):
+    real, key = jnp.asarray(batches[0]), jax.random.key(3)
+    pixel_key, picture_key = jax.random.split(key)
+    u = jax.random.uniform(pixel_key, SHAPE)
+    a = jax.random.uniform(picture_key, (len(real), 1, 1, 1))
+
+    def by_hand(half):
+        point = batches[0] + a * half * batches[0].std() * u
+        return (np.sqrt(np.sum(point**2, axis=(1, 2, 3))) - 1) ** 2
+
+    value = penalties.dragan(half_square, real, key)
+    np.testing.assert_allclose(value, by_hand(0.5), rtol=1e-4)
+    assert not np.allclose(value, by_hand(1.0), rtol=1e-2)
+
+
+def test_dragan_moves_pictures_by_up_to_half_a_deviation():
+    real = jnp.where(jnp.arange(20_000) % 2, 10.0, 12.0)[:, None, None, None]  # of deviation 1
+    moved = 1 + jnp.sqrt(penalties.dragan(half_square, real, jax.random.key(0)))
+    shift = np.asarray(moved - real[:, 0, 0, 0])
+    assert shift.min() > -1e-4 and 0.45 < shift.max() < 0.5
+    assert shift.mean() == pytest.approx(0.5 / 4, rel=0.05)
+
+
+def test_a_vanishing_gradient_gives_no_nan():
+    real = jnp.ones(SHAPE)
+
+    def value(weight):
+        return jnp.sum(
+            penalties.gradient_penalty(
+                lambda x: weight * jnp.sum(x, axis=(1, 2, 3)), real, real, jax.random.key(0)
+            )
+        )
+
+    found, gradient = jax.value_and_grad(value)(0.0)
+    assert found == pytest.approx(len(real)) and np.isfinite(gradient)
+
+
+PENALTIES = {
+    "r1": lambda d, real, fake, key: penalties.r1(d, real),
+    "r2": lambda d, real, fake, key: penalties.r2(d, fake),
+    "gradient_penalty": penalties.gradient_penalty,
+    "dragan": lambda d, real, fake, key: penalties.dragan(d, real, key),
+    "zero_centred": penalties.zero_centred,
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_its_gradient_by_parameters_against_finite_differences(name, batches):
+    with jax.enable_x64(True):
+        real, fake = (jnp.asarray(batch, jnp.float64) for batch in batches)
+        start = jax.random.normal(jax.random.key(5), (SIZE, 8), jnp.float64)
+        along = jax.random.normal(jax.random.key(6), start.shape, jnp.float64)
+
+        def value(weights):
+            def discriminator(batch):
+                return jnp.sum(jnp.tanh(batch.reshape(len(batch), -1) @ weights), axis=1)
+
+            return jnp.mean(PENALTIES[name](discriminator, real, fake, jax.random.key(7)))
+
+        slope = float(jnp.sum(jax.grad(value)(start) * along))
+        eps = 1e-5
+        difference = float(value(start + eps * along) - value(start - eps * along)) / (2 * eps)
+    assert slope == pytest.approx(difference, rel=1e-7)
+
+
+WIDTH, LAYERS = 3, 2
+
+
+def synthesis(weights):
+    """Images `[B, 2, 3, 1]` that are linear in the styles, with the Jacobian `weights`."""
+    return lambda ws: (ws.reshape(len(ws), -1) @ weights).reshape(len(ws), 2, 3, 1)
+
+
+def test_path_length_is_its_formula():
+    with jax.enable_x64(True):
+        random = np.random.default_rng(0)
+        weights = random.standard_normal((LAYERS * WIDTH, 6))
+        ws = jnp.asarray(random.standard_normal((5, LAYERS, WIDTH)))
+        key, mean, decay = jax.random.key(2), 0.7, 0.01
+        value, after = penalties.path_length(synthesis(weights), ws, key, mean, decay)
+        y = np.asarray(jax.random.normal(key, (5, 2, 3, 1), jnp.float64)).reshape(5, 6) / np.sqrt(6)
+        projected = (y @ weights.T).reshape(5, LAYERS, WIDTH)
+        lengths = np.sqrt(np.mean(np.sum(projected**2, axis=2), axis=1))
+        moved = mean + decay * (lengths.mean() - mean)
+        np.testing.assert_allclose(value, (lengths - moved) ** 2, rtol=1e-12)
+        np.testing.assert_allclose(after, moved, rtol=1e-12)
+        summed = np.sqrt(np.sum(projected**2, axis=(1, 2)))  # a sum for the mean over layers
+        assert not np.allclose(value, (summed - moved) ** 2, rtol=1e-2)
+
+
+def test_path_length_reaches_its_gradient_and_detaches_its_mean():
+    with jax.enable_x64(True):
+        random = np.random.default_rng(0)
+        start = jnp.asarray(random.standard_normal((LAYERS * WIDTH, 6)))
+        along = jnp.asarray(random.standard_normal(start.shape))
+        ws = jnp.asarray(random.standard_normal((5, LAYERS, WIDTH)))
+
+        def value(weights):
+            found = penalties.path_length(synthesis(weights), ws, jax.random.key(2), 0.7, 0.01)
+            return jnp.mean(found[0]), found[1]
+
+        slope = float(jnp.sum(jax.grad(lambda w: value(w)[0])(start) * along))
+        eps = 1e-5
+        up, down = value(start + eps * along)[0], value(start - eps * along)[0]
+        assert slope == pytest.approx(float(up - down) / (2 * eps), rel=1e-7)
+        np.testing.assert_array_equal(jax.grad(lambda w: value(w)[1])(start), 0.0)
 
 
 def per_example(discriminator, real):
@@ -32,7 +194,7 @@ def test_equals_vmap_of_grad_where_examples_are_apart():
     def apart(batch):
         return jnp.sum(jnp.sin(batch), axis=(1, 2))
 
-    np.testing.assert_allclose(r1(apart, real), per_example(apart, real), rtol=1e-5)
+    np.testing.assert_allclose(penalties.r1(apart, real), per_example(apart, real), rtol=1e-5)
 
 
 def test_differs_from_vmap_of_grad_under_batch_statistics():
@@ -43,10 +205,10 @@ def test_differs_from_vmap_of_grad_under_batch_statistics():
 
     gradient = 2.0 * (real - jnp.mean(real, axis=0))  # the sum's: the mean's share cancels
     expected = 0.5 * jnp.sum(jnp.square(gradient), axis=(1, 2))
-    np.testing.assert_allclose(r1(normalised, real), expected, rtol=1e-5)
+    np.testing.assert_allclose(penalties.r1(normalised, real), expected, rtol=1e-5)
     assert not np.allclose(per_example(normalised, real), expected, rtol=0.5)
 
 
 def test_is_float32_under_bfloat16():
     real = jnp.ones((2, 4, 4, 1), jnp.bfloat16)
-    assert r1(lambda x: jnp.sum(x, axis=(1, 2, 3)), real).dtype == jnp.float32
+    assert penalties.r1(lambda x: jnp.sum(x, axis=(1, 2, 3)), real).dtype == jnp.float32

@@ -23,9 +23,29 @@ def test_cosine(step, expected):
     np.testing.assert_allclose(schedules.cosine(10, 0.2)(step, 0, 1.0), expected, rtol=1e-6)
 
 
-def test_ema_ramp_up_has_the_promised_half_life():
-    decay = schedules.ema_ramp_up(images_per_step=32, ratio=0.05)
-    value = float(decay(0, 6400, 0.9999))  # a half-life of 320 images, so of 10 steps
+def test_ema_decay_has_the_promised_half_life():
+    decay = schedules.ema_decay(images_per_step=32, half_life=schedules.ramp_up(0.05))
+    value = float(decay(0, 6400, 10_000.0))  # a half-life of 320 images, so of 10 steps
     assert math.isclose(value**10, 0.5, rel_tol=1e-5)
-    assert float(decay(0, 0, 0.999)) == 0.0
-    assert float(decay(0, 10**9, 0.999)) == pytest.approx(0.999)
+    assert float(decay(0, 0, 10_000.0)) == 0.0
+    late = float(decay(0, 10**9, 10_000.0))
+    assert math.isclose(late ** (10_000 / 32), 0.5, rel_tol=1e-4)
+    assert float(schedules.ema_decay(32)(0, 0, 10_000.0)) == pytest.approx(late)
+
+
+@pytest.mark.parametrize(("images", "expected"), [(0, 2.0), (50, 1.1), (100, 0.2), (999, 0.2)])
+def test_cosine_over_images(images, expected):
+    schedule = schedules.cosine_over_images(100, 0.2)
+    np.testing.assert_allclose(schedule(7, images, 2.0), expected, rtol=1e-6)
+
+
+def test_from_step_switches_on():
+    assert [float(schedules.from_step(3)(step, 0, 0.3)) for step in (0, 2)] == [0, 0]
+    assert float(schedules.from_step(3)(3, 0, 0.3)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 1.0), (9, 1.0), (10, 0.9), (25, 0.81), (900, 0.5)]
+)
+def test_geometric(step, expected):
+    np.testing.assert_allclose(schedules.geometric(0.9, 10, 0.5)(step, 0, 1.0), expected, rtol=1e-6)

@@ -1,8 +1,8 @@
-"""The noise recipe: noise, or noise and a label, to an image, against one discriminator."""
+"""The noise recipe: noise, or noise and a label, to an image, against discriminators."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -10,123 +10,201 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.layers.verdict import verdict_of
 from gan_jax.losses import AdversarialLoss
-from gan_jax.penalties import r1
-from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
+from gan_jax.recipe import Batch, Nets, Phase, PhaseLoss, PyTree, Recipe, batch_size
+from gan_jax.recipes.augmentation import Augmentation, never
+from gan_jax.recipes.classification import Classification
+from gan_jax.recipes.compatibility import check
+from gan_jax.recipes.contest import Contest, Prior
+from gan_jax.recipes.discriminator_phases import discriminator_loss, lazy_discriminator_loss
+from gan_jax.recipes.drawing import Direct, Drawing, Styled
+from gan_jax.recipes.generator_phases import generator_loss, lazy_generator_loss
+from gan_jax.recipes.generator_regularisers import GeneratorRegulariser
+from gan_jax.recipes.regularisers import Regulariser
 from gan_jax.schedules import Schedule
+
+Networks = nn.Module | Sequence[nn.Module]
 
 
 def noise_recipe(
     *,
-    generator: nn.Module,
-    discriminator: nn.Module,
+    generator: Networks,
+    discriminator: Networks,
     latent_size: int,
     num_classes: int,
     loss: AdversarialLoss,
     values: Mapping[str, float],
     schedules: Mapping[str, Schedule],
+    regularisers: Sequence[Regulariser] = (),
+    generator_regularisers: Sequence[GeneratorRegulariser] = (),
+    augmentation: Augmentation | None = None,
+    classification: Classification | None = None,
+    drawing: Drawing | None = None,
+    prior: Prior = jax.random.normal,
     discriminator_turns: int = 1,
-    r1_every: int | None = None,
+    joint: bool = False,
+    keeps_top_k: bool = False,
 ) -> Recipe:
-    """One generator `(z, label, train=) -> images` against one `(images, label, train=) -> logits`.
+    """`(z, label, train=) -> images` against `(images, label, train=) -> logits [B] or Verdict`.
 
     The discriminator takes `discriminator_turns` turns a round, each on its own real batch, then
-    the generator one. `values` must hold `ema_decay`, and with `r1_every` also `r1_weight`, the
-    gamma of the R1 penalty: with `r1_every=1` the penalty joins the discriminator's loss, with
-    k > 1 it is a lazy phase of its own, k times as heavy every k rounds (Karras et al. 2020,
-    appendix B).
+    its lazy regularisers come, then the generator and its lazy regularisers. A network's
+    statistics move in the phases that train it and in no other.
 
     Args:
-        generator: network; `label` is None where `num_classes` is 0.
-        discriminator: network; logits `[B]`.
-        latent_size: length of z ~ N(0, 1).
-        num_classes: of the labels in `batch["label"]`; 0 for an unconditional model.
+        generator: network, or several, each of which draws its share of a batch; they are named
+            `generator`, or `generator_0`, … `label` is None where `num_classes` is 0.
+        discriminator: network, or several, named likewise.
+        latent_size: length of z.
+        num_classes: of the labels in `batch["label"]`, or how many attributes they have; 0 for an
+            unconditional model.
         loss: the adversarial pair.
-        values: the recipe's named scalars.
+        values: the recipe's named scalars: `ema_decay`, a `NAME_weight` for each regulariser,
+            `classification_weight`, `augment_p` and `top_k` where they are used.
         schedules: of those names or of `network.hyperparameter`.
+        regularisers: of the discriminator.
+        generator_regularisers: of the generator.
+        augmentation: of all that the discriminator sees; None for none.
+        classification: what the discriminator learns of labels; None for nothing.
+        drawing: how the generator is called; None for `Direct()`.
+        prior: of z.
         discriminator_turns: n of "n-critic".
-        r1_every: None for no R1.
+        joint: real and generated pictures are one batch of the discriminator: for networks that
+            treat examples apart, whose spectral vectors then move once an update.
+        keeps_top_k: the generator learns from the value `top_k` of its pictures only.
+
+    Raises:
+        UsageError: parts that exclude one another, or a value that is missing.
     """
-
-    def label_of(batch: Batch) -> Array | None:
-        return batch["label"] if num_classes else None
-
-    def latents(key: Array, batch: Batch) -> Array:
-        return jax.random.normal(key, (batch_size(batch), latent_size))
-
-    def penalty(nets: Nets, batch: Batch) -> Array:
-        judge = nets.fixed("discriminator")
-        return jnp.mean(r1(lambda images: judge(images, label_of(batch)), batch["image"]))
-
-    def train_discriminator(
-        nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Mapping[str, Array]
-    ) -> tuple[Array, Aux]:
-        label = label_of(batch)
-        fake, nets = nets("generator", latents(key, batch), label)
-        real_logits, nets = nets("discriminator", batch["image"], label)
-        fake_logits, nets = nets("discriminator", fake, label)
-        scalar = jnp.mean(loss.discriminator(real_logits, fake_logits))
-        metrics = {
-            "adversarial": scalar,
-            "real_logits": jnp.mean(real_logits),
-            "fake_logits": jnp.mean(fake_logits),
-        }
-        if r1_every == 1:
-            metrics["r1"] = penalty(nets, batch)
-            scalar += values["r1_weight"] * metrics["r1"]
-        return scalar, Aux(nets, extra, metrics)
-
-    def lazy_r1(
-        nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Mapping[str, Array]
-    ) -> tuple[Array, Aux]:
-        assert r1_every is not None
-        measured = penalty(nets, batch)
-        return r1_every * values["r1_weight"] * measured, Aux(nets, extra, {"r1": measured})
-
-    def train_generator(
-        nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Mapping[str, Array]
-    ) -> tuple[Array, Aux]:
-        label = label_of(batch)
-        fake, nets = nets("generator", latents(key, batch), label)
-        fake_logits, nets = nets("discriminator", fake, label)
-        real_logits = fake_logits
-        if loss.relativistic:
-            real_logits, nets = nets("discriminator", batch["image"], label)
-        scalar = jnp.mean(loss.generator(real_logits, fake_logits))
-        return scalar, Aux(nets, extra, {})
-
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        label = label_of(batch)
-        z = jnp.zeros((batch_size(batch), latent_size))
-        return {"generator": (z, label), "discriminator": (batch["image"], label)}
-
-    def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
-        images, _ = nets("generator", latents * truncation, label_of(batch))
-        return images
-
-    def discriminate(nets: Nets, batch: Batch) -> Array:
-        logits, _ = nets("discriminator", batch["image"], label_of(batch))
-        return logits
-
-    phases = [
-        Phase(
-            name="discriminator",
-            trains=("discriminator",),
-            loss=train_discriminator,
-            repeat=discriminator_turns,
-        )
-    ]
-    if r1_every is not None and r1_every > 1:
-        phases.append(Phase(name="r1", trains=("discriminator",), loss=lazy_r1, every=r1_every))
-    phases.append(Phase(name="generator", trains=("generator",), loss=train_generator))
+    generators = _named("generator", generator)
+    discriminators = _named("discriminator", discriminator)
+    contest = Contest(
+        generators=tuple(generators),
+        discriminators=tuple(discriminators),
+        latent_size=latent_size,
+        conditional=num_classes > 0,
+        prior=prior,
+        loss=loss,
+        drawing=drawing or Direct(),
+        augmentation=augmentation or never(),
+        classification=classification,
+        joint=joint,
+    )
+    check(contest, values, regularisers, generator_regularisers, keeps_top_k)
     return Recipe(
-        networks={"generator": generator, "discriminator": discriminator},
-        phases=tuple(phases),
-        inputs=inputs,
+        networks=generators | discriminators,
+        phases=(
+            *_discriminator_phases(contest, regularisers, discriminator_turns),
+            *_generator_phases(contest, generator_regularisers, keeps_top_k),
+        ),
+        inputs=_inputs(contest),
         values=values,
         schedules=schedules,
-        ema={"generator": "ema_decay"},
-        latents=latents,
-        generate=generate,
-        discriminate=discriminate,
+        ema={name: "ema_decay" for name in generators},
+        extra=_start(contest, regularisers, generator_regularisers),
+        latents=contest.latents,
+        generate=_generate(contest),
+        discriminate=_discriminate(contest),
+        **_styles(contest),
     )
+
+
+def _named(role: str, networks: Networks) -> dict[str, nn.Module]:
+    if isinstance(networks, nn.Module):
+        return {role: networks}
+    return {f"{role}_{index}": network for index, network in enumerate(networks)}
+
+
+def _discriminator_phases(
+    contest: Contest, terms: Sequence[Regulariser], turns: int
+) -> list[Phase]:
+    eager, lazy = _by_laziness(terms)
+    loss, trains = discriminator_loss(contest, eager), contest.discriminators
+    first = Phase(name="discriminator", trains=trains, loss=loss, repeat=turns)
+    return [first, *(_lazy(term, trains, lazy_discriminator_loss(contest, term)) for term in lazy)]
+
+
+def _generator_phases(
+    contest: Contest, terms: Sequence[GeneratorRegulariser], keeps_top_k: bool
+) -> list[Phase]:
+    eager, lazy = _by_laziness(terms)
+    loss, trains = generator_loss(contest, eager, keeps_top_k), contest.generators
+    first = Phase(name="generator", trains=trains, loss=loss)
+    return [first, *(_lazy(term, trains, lazy_generator_loss(contest, term)) for term in lazy)]
+
+
+def _by_laziness(terms: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Those that join their player's loss, and those that are phases of their own."""
+    return [term for term in terms if term.every == 1], [term for term in terms if term.every > 1]
+
+
+def _lazy(
+    term: Regulariser | GeneratorRegulariser, trains: tuple[str, ...], loss: PhaseLoss
+) -> Phase:
+    return Phase(name=term.name, trains=trains, loss=loss, every=term.every)
+
+
+def _inputs(contest: Contest):
+    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
+        label = contest.label_of(batch)
+        z = jnp.zeros((batch_size(batch), contest.latent_size))
+        drawn = {name: (z, label) for name in contest.generators}
+        return drawn | {name: (batch["image"], label) for name in contest.discriminators}
+
+    return inputs
+
+
+def _generate(contest: Contest):
+    def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
+        return contest.sample(nets, latents, contest.label_of(batch), truncation)
+
+    return generate
+
+
+def _styles(contest: Contest) -> dict[str, Any]:
+    """The two halves of a single style-based generator."""
+    if not isinstance(contest.drawing, Styled) or len(contest.generators) > 1:
+        return {}
+    name = contest.generators[0]
+
+    def styles(nets: Nets, latents: Array, batch: Batch) -> Array:
+        return nets(name, latents, contest.label_of(batch), method="map")[0]
+
+    def synthesise(nets: Nets, ws: Array) -> Array:
+        return nets(name, ws, method="synthesise")[0]
+
+    return {"styles": styles, "synthesise": synthesise}
+
+
+def _discriminate(contest: Contest):
+    if contest.loss.boundary is None:
+        return None
+
+    def discriminate(nets: Nets, batch: Batch) -> Array:
+        outputs = [
+            nets(name, batch["image"], contest.label_of(batch))[0]
+            for name in contest.discriminators
+        ]
+        logits = sum(verdict_of(output).logits for output in outputs) / len(outputs)
+        return logits - contest.loss.boundary
+
+    return discriminate
+
+
+def _start(
+    contest: Contest,
+    regularisers: Sequence[Regulariser],
+    generator_regularisers: Sequence[GeneratorRegulariser],
+) -> PyTree:
+    """The augmentation's state, and that of each regulariser for each network."""
+    extra: dict[str, PyTree] = {"augmentation": contest.augmentation.start}
+    players = (
+        (regularisers, contest.discriminators),
+        (generator_regularisers, contest.generators),
+    )
+    for terms, networks in players:
+        for term in terms:
+            if term.start != ():
+                extra[term.name] = {name: term.start for name in networks}
+    return extra

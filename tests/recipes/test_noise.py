@@ -15,6 +15,7 @@ from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.ops.pixels import to_float
 from gan_jax.recipe import Nets
 from gan_jax.recipes.noise import noise_recipe
+from gan_jax.recipes.regularisers import r1
 from gan_jax.state import init
 from gan_jax.step import make_step
 
@@ -22,12 +23,6 @@ SIZE, LATENT, CLASSES = 8, 5, 3
 SHAPE = (4, 4, 1)
 ROUNDS = 3
 VALUES = {"ema_decay": 0.9, "r1_weight": 7.0}
-
-relativistic = AdversarialLoss(
-    discriminator=lambda real, fake: jax.nn.softplus(fake - real),
-    generator=lambda real, fake: jax.nn.softplus(real - fake),
-    relativistic=True,
-)
 
 
 def batches(rounds, turns, classes):
@@ -53,7 +48,7 @@ def recipe(loss, turns, r1_every, classes, **networks):
         values=VALUES,
         schedules={},
         discriminator_turns=turns,
-        r1_every=r1_every,
+        regularisers=() if r1_every is None else (r1(every=r1_every),),
     )
 
 
@@ -98,12 +93,12 @@ class ByHand:
                                    for i, x in enumerate(image)]))  # fmt: skip
 
     def discriminator_loss(self, d, g, stats, z, image, label):
-        fake, stats = self.fakes(g, stats, z, label)
+        fake, _ = self.fakes(g, stats, z, label)  # its statistics stay
         pair = self.logits(d, image, label), self.logits(d, fake, label)
         value = jnp.mean(self.loss.discriminator(*pair))
         if self.r1_every == 1:
             value += VALUES["r1_weight"] / 2 * self.gradient_square(d, image, label)
-        return value, stats
+        return value
 
     def lazy_loss(self, d, image, label):
         weight = self.r1_every * VALUES["r1_weight"]
@@ -119,8 +114,13 @@ class ByHand:
         g, d, stats, ema, opt_g, opt_d = state
         measured = {}
 
-        def z(phase_key):
-            return jax.random.normal(jax.random.split(phase_key)[1], (SIZE, LATENT))
+        def z(phase_key, player):
+            """The loss's key is split, and the discriminator's share for drawing once more."""
+            loss_key = jax.random.split(phase_key)[1]
+            if player == "discriminator":
+                draw_key = jax.random.split(loss_key, 3)[0]
+                return jax.random.normal(jax.random.split(draw_key, 3)[0], (SIZE, LATENT))
+            return jax.random.normal(jax.random.split(loss_key, 4)[0], (SIZE, LATENT))
 
         d_losses = []
         for turn in range(self.turns):
@@ -128,8 +128,8 @@ class ByHand:
             turn_key = jax.random.fold_in(key, 0)
             if self.turns > 1:
                 turn_key = jax.random.fold_in(turn_key, turn)
-            (value, stats), grad = jax.value_and_grad(self.discriminator_loss, has_aux=True)(
-                d, g, stats, z(turn_key), image, label
+            value, grad = jax.value_and_grad(self.discriminator_loss)(
+                d, g, stats, z(turn_key, "discriminator"), image, label
             )
             d_losses.append(value)
             d, opt_d = self.update(grad, opt_d, d)
@@ -142,7 +142,7 @@ class ByHand:
         phase_key = jax.random.fold_in(key, 2 if lazy else 1)
         (measured["generator/loss"], stats), grad = jax.value_and_grad(
             self.generator_loss, has_aux=True
-        )(g, d, stats, z(phase_key), image, label)
+        )(g, d, stats, z(phase_key, "generator"), image, label)
         g, opt_g = self.update(grad, opt_g, g)
         ema = jax.tree.map(lambda e, p: 0.9 * e + 0.1 * p, ema, g)
         return (g, d, stats, ema, opt_g, opt_d), measured
@@ -155,7 +155,7 @@ class ByHand:
 @pytest.mark.parametrize(
     ("loss", "turns", "r1_every", "classes"),
     [
-        (relativistic, 1, 1, CLASSES),
+        (losses.relativistic_pairing, 1, 1, CLASSES),
         (losses.non_saturating, 2, 2, 0),
     ],
     ids=["relativistic, labels, r1", "turns, lazy r1"],

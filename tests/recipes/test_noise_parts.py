@@ -1,0 +1,397 @@
+"""The parts of a noise recipe: what each phase may change, laziness, several players, bad pairs."""
+
+import itertools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import losses
+from gan_jax.errors import UsageError
+from gan_jax.layers.verdict import Verdict
+from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.recipe import Nets
+from gan_jax.recipes import augmentation, classification
+from gan_jax.recipes.drawing import Styled
+from gan_jax.recipes.generator_regularisers import (
+    generator_orthogonality,
+    latent_sensitivity,
+    path_length,
+)
+from gan_jax.recipes.noise import noise_recipe
+from gan_jax.recipes.regularisers import (
+    balanced_consistency,
+    consistency,
+    dragan,
+    gradient_penalty,
+    latent_consistency,
+    le_cam,
+    orthogonality,
+    r1,
+    r2,
+    zero_centred,
+)
+from gan_jax.state import init
+from gan_jax.step import make_step
+
+SIZE, LATENT, CLASSES = 8, 5, 3
+SHAPE = (4, 4, 1)
+
+
+def flip(images, key):
+    return images[:, :, ::-1]
+
+
+REGULARISERS = {
+    "none": lambda every: (),
+    "r1": lambda every: (r1(every),),
+    "r2": lambda every: (r2(every),),
+    "gradient_penalty": lambda every: (gradient_penalty(every),),
+    "dragan": lambda every: (dragan(every),),
+    "zero_centred": lambda every: (zero_centred(every),),
+    "consistency": lambda every: (consistency(flip, every),),
+    "balanced_consistency": lambda every: (balanced_consistency(flip, every),),
+    "latent_consistency": lambda every: (latent_consistency(0.07, every),),
+    "le_cam": lambda every: (le_cam(0.99),),
+    "orthogonality": lambda every: (orthogonality(every),),
+}
+WEIGHTS = {f"{name}_weight": 0.5 for name in REGULARISERS} | {
+    "path_length_weight": 2.0,
+    "latent_sensitivity_weight": 0.5,
+    "generator_orthogonality_weight": 1e-4,
+    "classification_weight": 0.5,
+    "ema_decay": 0.9,
+    "top_k": 0.5,
+    "augment_p": 0.3,
+}
+
+
+class Critic(nn.Module):
+    """A dense discriminator with every output, and a statistic that counts its train calls."""
+
+    num_classes: int = CLASSES
+    heads: bool = True
+
+    @nn.compact
+    def __call__(self, images, label, *, train):
+        calls = self.variable("counts", "calls", lambda: jnp.zeros(()))
+        if train and not self.is_initializing():
+            calls.value += 1
+        x = nn.tanh(nn.Dense(6)(images.reshape(len(images), -1)))
+        logits = nn.Dense(1)(x)[:, 0]
+        if not self.heads:
+            return logits
+
+        def unit(x):
+            return x / jnp.linalg.norm(x, axis=1, keepdims=True)
+
+        proxies = unit(self.param("proxies", nn.initializers.normal(), (self.num_classes, 4)))
+        return Verdict(logits, nn.Dense(self.num_classes)(x), unit(nn.Dense(4)(x)), proxies)
+
+
+class StyledGenerator(nn.Module):
+    """Two layers of styles, an average of w, and both methods that `Styled` calls."""
+
+    def setup(self):
+        self.mapping = nn.Dense(3)
+        self.layers = [nn.Dense(16), nn.Dense(16)]
+        self.average = self.variable("w_avg", "w", lambda: jnp.zeros(3))
+
+    def map(self, z, label=None, *, train, truncation=1.0):
+        w = self.mapping(z)
+        if train and not self.is_initializing():
+            self.average.value = 0.9 * self.average.value + 0.1 * jnp.mean(w, axis=0)
+        w = self.average.value + truncation * (w - self.average.value)
+        return jnp.broadcast_to(w[:, None], (len(w), 2, 3))
+
+    def synthesise(self, ws, *, train):
+        x = sum(layer(nn.tanh(ws[:, index])) for index, layer in enumerate(self.layers))
+        return jnp.tanh(x).reshape(-1, *SHAPE)
+
+    def __call__(self, z, label=None, *, train, truncation=1.0):
+        ws = self.map(z, label, train=train, truncation=truncation)
+        return self.synthesise(ws, train=train)
+
+
+def key(seed):
+    """Of a kind whose programs compile quickly."""
+    return jax.random.key(seed, impl="unsafe_rbg")
+
+
+def recipe(**parts):
+    return noise_recipe(
+        **{
+            "generator": MLPGenerator(SHAPE, hidden=(6,)),
+            "discriminator": Critic(heads=False),
+            "latent_size": LATENT,
+            "num_classes": 0,
+            "loss": losses.non_saturating,
+            "values": WEIGHTS,
+            "schedules": {},
+        }
+        | parts
+    )
+
+
+def batches(turns=1, classes=0):
+    random = np.random.default_rng(0)
+    made = {"image": random.integers(0, 256, (turns, SIZE, *SHAPE), dtype=np.uint8)}
+    if classes:
+        made["label"] = random.integers(0, classes, (turns, SIZE), dtype=np.int32)
+    return made
+
+
+def start(made, optimizers, classes=0):
+    spec = {
+        name: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+        for name, leaf in batches(classes=classes).items()
+    }
+    return jax.jit(lambda: init(made, optimizers, key(0), spec))()
+
+
+def run(made, rounds, turns=1, classes=0):
+    """The state before and after so many rounds, and each round's metrics."""
+    optimizers = {name: optax.sgd(0.05) for name in made.networks}
+    state = before = start(made, optimizers, classes)
+    step, rows = jax.jit(make_step(made, optimizers)), []
+    for _ in range(rounds):
+        state, metrics = step(state, {}, batches(turns, classes))
+        rows.append({name: float(value) for name, value in metrics.items()})
+    assert int(state.skipped) == 0
+    return before, state, rows
+
+
+def gradients(made, name, classes=0):
+    """Of one phase at the initial weights, and its loss: all as one value to compare."""
+    optimizers = {network: optax.sgd(0.05) for network in made.networks}
+    state = start(made, optimizers, classes)
+    phase = next(phase for phase in made.phases if phase.name == name)
+    batch = {key: jnp.asarray(leaf[0], jnp.float32) / 255 for key, leaf in batches().items()}
+    variables = {name: {"params": net.params, **net.stats} for name, net in state.nets.items()}
+    values = {name: jnp.float32(value) for name, value in made.values.items()}
+
+    def loss(params):
+        mine = {**variables, **{n: {**variables[n], "params": params[n]} for n in phase.trains}}
+        nets = Nets(made.networks, mine, key(1))
+        return phase.loss(nets, state.extra, batch, key(2), values)[0]
+
+    return jax.jit(jax.grad(loss))({name: state.nets[name].params for name in phase.trains})
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARISERS if name not in ("none", "le_cam")])
+def test_lazy_gradients_add_up_to_the_eager_ones(name):
+    """Over k rounds at fixed weights: once k times as heavy is as much as k times."""
+    every = 4
+    eager = gradients(recipe(regularisers=REGULARISERS[name](1)), "discriminator")
+    plain = gradients(recipe(), "discriminator")
+    lazy = gradients(recipe(regularisers=REGULARISERS[name](every)), name)
+    jax.tree.map(
+        lambda a, b, c: np.testing.assert_allclose(every * (a - b), c, rtol=2e-3, atol=2e-5),
+        eager,
+        plain,
+        lazy,
+    )
+
+
+def changed(before, after):
+    same = jax.tree.map(lambda a, b: bool(jnp.all(a == b)), before, after)
+    return not all(jax.tree.leaves(same))
+
+
+def test_statistics_move_in_the_phases_that_train_their_network():
+    """Three turns of two calls each for the discriminator; one call for the generator."""
+    _, after, _ = run(recipe(discriminator_turns=3, regularisers=(r1(2),)), 1, turns=3)
+    assert float(after.nets["discriminator"].stats["counts"]["calls"]) == 6
+    joint = recipe(discriminator_turns=3, joint=True, loss=losses.relativistic_pairing)
+    _, after, _ = run(joint, 1, turns=3)
+    assert float(after.nets["discriminator"].stats["counts"]["calls"]) == 3
+    one = run(recipe(generator=MLPGenerator(SHAPE, hidden=(6,)), discriminator_turns=1), 1)[1]
+    three = run(recipe(generator=MLPGenerator(SHAPE, hidden=(6,)), discriminator_turns=3), 1, 3)[1]
+    moved = [jnp.mean(s.nets["generator"].stats["batch_stats"]["BatchNorm_0"]["mean"])
+             for s in (one, three)]  # fmt: skip
+    assert float(moved[0]) != 0.0 and float(moved[1]) != 0.0
+
+
+def test_a_phase_changes_what_it_trains_and_nothing_else():
+    made = recipe(regularisers=(r1(2),), generator_regularisers=(generator_orthogonality(3),))
+    assert [phase.name for phase in made.phases] == [
+        "discriminator",
+        "r1",
+        "generator",
+        "generator_orthogonality",
+    ]
+    for phase in made.phases:
+        alone = recipe()
+        alone = type(alone)(**{**vars(made), "phases": (phase,)})
+        before, after, _ = run(alone, 1)
+        for name, net in after.nets.items():
+            trained = name in phase.trains
+            assert changed(before.nets[name].params, net.params) == trained
+            if net.ema is not None:
+                assert changed(before.nets[name].ema, net.ema) == trained
+
+
+def test_joint_and_separate_calls_agree_where_examples_are_apart():
+    a = run(recipe(joint=False), 2)[2]
+    b = run(recipe(joint=True), 2)[2]
+    for name in ("discriminator/loss", "generator/loss"):
+        np.testing.assert_allclose(a[1][name], b[1][name], rtol=1e-5)
+
+
+def test_several_players():
+    made = recipe(
+        generator=[MLPGenerator(SHAPE, hidden=(6,), normalise=False) for _ in range(3)],
+        discriminator=[Critic(heads=False), Critic(heads=False)],
+        regularisers=(r1(2), le_cam(0.99)),
+        generator_regularisers=(latent_sensitivity(0.1),),
+    )
+    before, after, rows = run(made, 2)
+    assert set(after.nets) == {
+        "generator_0", "generator_1", "generator_2", "discriminator_0", "discriminator_1"
+    }  # fmt: skip
+    for name, net in after.nets.items():
+        assert changed(before.nets[name].params, net.params), name
+    first, second = (after.nets[f"discriminator_{index}"].params for index in (0, 1))
+    assert changed(first, second)
+    assert set(after.extra["le_cam"]) == {"discriminator_0", "discriminator_1"}
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+
+
+def test_of_several_generators_each_draws_every_nth_picture():
+    made = recipe(generator=[MLPGenerator(SHAPE, hidden=(6,), normalise=False) for _ in range(3)])
+    optimizers = {name: optax.sgd(0.05) for name in made.networks}
+    state = start(made, optimizers)
+    variables = {name: {"params": net.params, **net.stats} for name, net in state.nets.items()}
+    nets = Nets(made.networks, variables, jax.random.key(0), train=False)
+    z = jax.random.normal(jax.random.key(1), (7, LATENT))
+    assert made.generate is not None
+    images = made.generate(nets, z, {"image": jnp.zeros((7, *SHAPE))}, 1.0)
+    for index in range(7):
+        alone, _ = nets(f"generator_{index % 3}", z[index : index + 1], None)
+        np.testing.assert_allclose(images[index], alone[0], rtol=1e-5, atol=1e-6)
+
+
+def test_styles_mix_and_truncate_and_their_average_moves_once_a_round():
+    made = recipe(
+        generator=StyledGenerator(),
+        drawing=Styled(mixing=0.9),
+        generator_regularisers=(path_length(every=2),),
+    )
+    before, after, rows = run(made, 2)
+    assert changed(before.nets["generator"].stats, after.nets["generator"].stats)
+    assert float(after.extra["path_length"]["generator"]) > 0
+    assert "path_length/path_length" in rows[0]
+    variables = {name: {"params": net.params, **net.stats} for name, net in after.nets.items()}
+    nets = Nets(made.networks, variables, jax.random.key(0))
+    z = jax.random.normal(jax.random.key(1), (200, LATENT))
+    plain, _ = nets("generator", z, None, method="map")
+    ws, _ = Styled(mixing=0.9).styles(nets, "generator", z, None, jax.random.key(2))
+    np.testing.assert_allclose(ws[:, 0], plain[:, 0], rtol=1e-5)  # the first layer is never mixed
+    mixed = np.any(np.asarray(ws[:, 1]) != np.asarray(plain[:, 1]), axis=1).mean()
+    assert 0.85 < mixed < 0.95
+    assert made.generate is not None
+    still = Nets(made.networks, variables, jax.random.key(0), train=False)
+    flat = made.generate(still, z, {"image": jnp.zeros((200, *SHAPE))}, 0.0)
+    np.testing.assert_allclose(flat, jnp.broadcast_to(flat[:1], flat.shape), atol=1e-6)
+
+
+CLASSIFICATIONS = {
+    "ac": classification.auxiliary_classifier(of_fakes=True),
+    "2c": classification.contrastive(temperature=1.0),
+    "d2d": classification.data_to_data(temperature=0.5, margin=0.98),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+@pytest.mark.parametrize("joint", [False, True])
+def test_classification_teaches_both_players(name, joint):
+    made = recipe(
+        generator=MLPGenerator(SHAPE, hidden=(6,), num_classes=CLASSES),
+        discriminator=Critic(),
+        num_classes=CLASSES,
+        classification=CLASSIFICATIONS[name],
+        joint=joint,
+    )
+    _, _, rows = run(made, 3, classes=CLASSES)
+    for row in rows:
+        for player in ("discriminator", "generator"):
+            loss, adversarial = row[f"{player}/loss"], row[f"{player}/adversarial"]
+            expected = adversarial + 0.5 * row[f"{player}/classification"]
+            assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_top_k_counts_the_best_half():
+    full, half = run(recipe(), 1)[2][0], run(recipe(keeps_top_k=True), 1)[2][0]
+    assert half["generator/loss"] < full["generator/loss"]
+
+
+def test_a_scheduled_augmentation_is_seen_by_all_phases():
+    def fade(images, key, p):
+        return (1 - p) * images
+
+    everything_gone = recipe(
+        augmentation=augmentation.scheduled(fade), values=WEIGHTS | {"augment_p": 1.0}
+    )
+    row = run(everything_gone, 1)[2][0]
+    assert row["discriminator/real_logits"] == pytest.approx(row["discriminator/fake_logits"])
+    as_it_is = recipe(
+        augmentation=augmentation.scheduled(fade), values=WEIGHTS | {"augment_p": 0.0}
+    )
+    np.testing.assert_allclose(
+        list(run(as_it_is, 1)[2][0].values()), list(run(recipe(), 1)[2][0].values()), rtol=1e-5
+    )
+
+
+LOSSES = {name: loss for name, loss in vars(losses).items()
+          if isinstance(loss, losses.AdversarialLoss)}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("conditional", [False, True], ids=["none", "projection"])
+@pytest.mark.parametrize(("loss", "name"), list(itertools.product(LOSSES, REGULARISERS)))
+def test_any_loss_with_any_regulariser(loss, name, conditional):
+    """Twenty finite steps of tiny dense networks, unless the two exclude one another."""
+    classes = CLASSES if conditional else 0
+    parts = {
+        "generator": MLPGenerator(SHAPE, hidden=(6,), num_classes=classes),
+        "discriminator": MLPDiscriminator(hidden=(7,), num_classes=classes, dropout=0.0),
+        "num_classes": classes,
+        "loss": LOSSES[loss],
+        "regularisers": REGULARISERS[name](2),
+    }
+    if name == "le_cam" and LOSSES[loss].boundary is None:
+        with pytest.raises(UsageError, match="le_cam"):
+            recipe(**parts)
+        return
+    _, after, rows = run(recipe(**parts), 20, classes=classes)
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        ({"regularisers": (r1(),), "values": {"ema_decay": 0.9}}, "lack 'r1_weight'"),
+        ({"regularisers": (r1(), r1(4))}, "listed twice"),
+        ({"regularisers": (le_cam(0.9),), "loss": losses.wasserstein}, "le_cam reads single"),
+        ({"classification": CLASSIFICATIONS["ac"]}, "set num_classes"),
+        ({"generator_regularisers": (path_length(4),)}, r"drawing=Styled"),
+        ({"keeps_top_k": True, "values": {"ema_decay": 0.9}}, "lack 'top_k'"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_in_one_line(parts, line):
+    with pytest.raises(UsageError, match=line) as caught:
+        recipe(**parts)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_head_that_lacks_what_is_learned_is_named():
+    made = recipe(
+        generator=MLPGenerator(SHAPE, hidden=(6,), num_classes=CLASSES),
+        num_classes=CLASSES,
+        classification=CLASSIFICATIONS["ac"],
+    )
+    with pytest.raises(UsageError, match="head=AuxiliaryClassifierHead"):
+        run(made, 1, classes=CLASSES)
