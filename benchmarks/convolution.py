@@ -1,9 +1,11 @@
 """Every convolution of the DCGANs, XLA's form against ours: output, gradients, second gradients.
 
     python benchmarks/convolution.py [--out=FILE.jsonl] [--sizes=28,32,64,128] [--batches=64,32]
+    python benchmarks/convolution.py --grouped [--out=FILE.jsonl]
 
-Times are of the bare jitted call, and for our form also of four calls in a `lax.scan`, divided by
-four. GFLOP/s count the multiplications that the mathematics needs, not those that a form makes.
+The second measures the grouped ones of R3GANs instead, and depthwise ones. Times are of the bare
+jitted call, and for our form also of four calls in a `lax.scan`, divided by four. GFLOP/s count
+the multiplications that the mathematics needs, not those that a form makes.
 """
 
 from __future__ import annotations
@@ -41,12 +43,21 @@ class Layer:
     stride: int
     inputs: int
     features: int
+    groups: int = 1
 
     @property
     def products(self) -> float:
         """GFLOP of one product."""
         coarse = self.side // (self.stride if self.operation is convolution else 1)
-        return 2e-9 * self.batch * coarse**2 * self.kernel**2 * prod((self.inputs, self.features))
+        pairs = prod((self.inputs, self.features)) // self.groups
+        return 2e-9 * self.batch * coarse**2 * self.kernel**2 * pairs
+
+
+def grouped_layers() -> Iterator[Layer]:
+    """Of the R3GAN for CIFAR-10, and of one of an eighth of its width; each depthwise too."""
+    for batch, side, channels in ((4, 16, 1536), (16, 4, 1536), (16, 32, 192), (16, 8, 192)):
+        for groups in (channels // 16, channels):
+            yield Layer(convolution, batch, side, 3, 1, channels, channels, groups)
 
 
 def layers(size: int, width: int, batch: int, channels: int) -> Iterator[Layer]:
@@ -69,6 +80,8 @@ def calls(layer: Layer, form: str) -> dict[str, Callable]:
     """Output, both gradients, and a gradient penalty's gradient with respect to the kernel."""
     strides = (layer.stride, layer.stride)
     forward = partial(layer.operation, strides=strides, padding="SAME", form=form)
+    if layer.groups > 1:
+        forward = partial(forward, groups=layer.groups)
 
     def loss(x, kernel):
         return jnp.sum(jnp.square(forward(x, kernel)))
@@ -103,18 +116,20 @@ def main() -> None:
     arguments.add_argument("--sizes", default="28,32,64,128")
     arguments.add_argument("--widths", default="64,32")
     arguments.add_argument("--batches", default="64,32")
+    arguments.add_argument("--grouped", action="store_true")
     options = arguments.parse_args()
     sizes, widths, batches = (
         [int(n) for n in text.split(",")]
         for text in (options.sizes, options.widths, options.batches)
     )
-    # Sizes share most layers, so each is measured once.
-    found = dict.fromkeys(
+    of_dcgans = (
         layer
         for size in sizes
         for width, batch in zip(widths, batches, strict=True)
         for layer in layers(size, width, batch, 1 if size == 28 else 3)
     )
+    # Sizes share most layers, so each is measured once.
+    found = dict.fromkeys(grouped_layers() if options.grouped else of_dcgans)
     for number, layer in enumerate(found, 1):
         print(f"# {number} of {len(found)}")
         for line in measure(layer, options.repeats):
@@ -126,7 +141,7 @@ def measure(layer: Layer, repeats: int) -> Iterator[dict]:
     """One line for each call."""
     first, second = jax.random.split(jax.random.key(0))
     x = jax.random.normal(first, (layer.batch, layer.side, layer.side, layer.inputs))
-    shape = (layer.kernel, layer.kernel, layer.inputs, layer.features)
+    shape = (layer.kernel, layer.kernel, layer.inputs // layer.groups, layer.features)
     kernel = 0.02 * jax.random.normal(second, shape)
     forms = {form: calls(layer, form) for form in ("lax", "matmul")}
     for name, count in PRODUCTS.items():
@@ -142,6 +157,7 @@ def measure(layer: Layer, repeats: int) -> Iterator[dict]:
             "input": x.shape,
             "kernel": shape,
             "stride": layer.stride,
+            "groups": layer.groups,
             "gflop": round(count * layer.products, 4),
             **{
                 form: t | {"gflop_s": round(1e3 * count * layer.products / t["ms"], 1)}

@@ -2,7 +2,8 @@
 
     python benchmarks/metrics.py [--out=FILE.jsonl] [--case=NAME …] [--turns=3]
 
-Features are standard normal float32, 2048 wide, as from the last tap of Inception. Peak memory is
+Features are standard normal float32, 2048 wide, as from the last tap of Inception; the avatar judge
+reads pictures of the renderer, mirrored ones against the others. Peak memory is
 that of the whole process, features and Python with its libraries included; `before_gib` is what
 it held before the measured call.
 """
@@ -22,11 +23,18 @@ from pathlib import Path
 import numpy as np
 from hardware import hardware, write_row
 
+from gan_jax.evaluators.avatar_bounds import fresh_avatars
+from gan_jax.evaluators.avatars import judged
+from gan_jax.evaluators.features import Extractor
+from gan_jax.evaluators.spaces import judge_space
+from gan_jax.mesh import make_mesh
 from gan_jax.metrics.frechet import frechet_distance, frechet_distance_of_features
 from gan_jax.metrics.kernel import kid_full, kid_subsets
 from gan_jax.metrics.moments import covariance, moments_of
 from gan_jax.metrics.neighbours import prdc
 from gan_jax.metrics.sliced import mind
+from gan_jax.networks.features.avatar_judge import SIZE
+from gan_jax.weights.store import find_weights
 
 WIDTH = 2048
 Call = Callable[[], object]
@@ -51,6 +59,15 @@ def of_features(measure: Callable[[np.ndarray, np.ndarray], object], count: int)
     return lambda: measure(real, fake)
 
 
+def judge(count: int) -> Call:
+    """Of one evaluation: reading the generated pictures, and all measures against the real ones,
+    whose readings are kept."""
+    extractor = Extractor(judge_space(find_weights("avatar_judge", None)), make_mesh(0), batch=64)
+    avatars = fresh_avatars(count, SIZE)
+    real, mirrored = extractor([avatars]), avatars[:, :, ::-1]
+    return lambda: judged(real, extractor([mirrored]))
+
+
 CASES: dict[str, Callable[[], Call]] = {
     "frechet, full rank": lambda: frechet(10_000),
     "frechet, of 1,000 samples": lambda: frechet(1000),
@@ -72,6 +89,7 @@ CASES: dict[str, Callable[[], Call]] = {
     "mind, 10k, 1,000 projections": lambda: of_features(
         lambda real, fake: mind(real, fake, seed=0), 10_000
     ),
+    "avatar judge, 10k pictures": lambda: judge(10_000),
 }
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from gan_jax import evaluate_pictures, evaluate_run
 from gan_jax.console import Console
-from gan_jax.errors import UsageError
+from gan_jax.errors import StorageError, UsageError
 from gan_jax.evaluation import summary
-from gan_jax.evaluators.compare import MEASURES
+from gan_jax.evaluators.compare import MEASURES, names_in
+from gan_jax.evaluators.features import BATCH
 from gan_jax.metrics.protocol import PROTOCOLS
+from gan_jax.metrics.protocol import protocol as named_protocol
 from gan_jax.program import use_compilation_cache
 from gan_jax.settings import check_seed
 from gan_jax.writer import jsonable
@@ -50,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("running", "standing", "batch"),
         help="of batch normalisation in the generator (default running)",
     )
-    parser.add_argument("--batch", type=int, default=64, help="pictures at once (default 64)")
+    parser.add_argument("--batch", type=int, help=f"pictures at once (default {BATCH})")
     parser.add_argument("--kid_subsets", type=int, help="(default: the protocol's, 100)")
     parser.add_argument("--kid_subset_size", type=int, help="(default: the protocol's, 1000)")
+    parser.add_argument("--kid_seed", type=int, help="of KID's subsets (default: the protocol's)")
     parser.add_argument("--save_statistics", type=Path, help="FILE.npz: mu and sigma of --real")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object and nothing else"
@@ -72,7 +75,7 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         else:
             print(f"{found.pop('protocol')}: {summary(found)}")
         return 0
-    rows = evaluate_run.evaluate(arguments, console)
+    rows, problem = evaluate_run.evaluate(arguments, console)
     if arguments.json:
         answer = {"workdir": str(arguments.workdir), "evaluations": rows}
         print(json.dumps(jsonable(answer)))
@@ -80,6 +83,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         for row in rows:
             what = row["protocol"].get("name", row["evaluator"])
             print(f"step {row['step']}  {row['evaluator']} ({what}): {summary(row['metrics'])}")
+    if problem:
+        raise StorageError(problem)
     return 0
 
 
@@ -94,7 +99,14 @@ def check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < least:
             raise UsageError(f"--{name}={value}: must be at least {least}")
-    if arguments.seed is not None:
-        check_seed("--seed", arguments.seed)
+    for name in ("seed", "kid_seed"):
+        if getattr(arguments, name) is not None:
+            check_seed(f"--{name}", getattr(arguments, name))
+    if arguments.protocol is not None:
+        named_protocol(arguments.protocol)
+    if arguments.metrics is not None:
+        names_in(arguments.metrics)
+    if arguments.save_statistics is not None and arguments.workdir is not None:
+        raise UsageError("--save_statistics goes with --real and --fake, not with a run directory")
     if arguments.truncation is not None and not math.isfinite(arguments.truncation):
         raise UsageError(f"--truncation={arguments.truncation}: must be a number")

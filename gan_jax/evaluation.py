@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gan_jax import processes
 from gan_jax.errors import StorageError
 from gan_jax.evaluators.collapse import Watch, watches
-from gan_jax.evaluators.evaluator import Evaluation, Evaluator, Measure
+from gan_jax.evaluators.evaluator import Evaluation, Evaluator, Measure, Metric
 from gan_jax.evaluators.generated import Subject
 from gan_jax.images import save_png
 from gan_jax.loop import Edge
+from gan_jax.metrics.ranges import range_of
 from gan_jax.recipe import PyTree
 from gan_jax.run_directory import now
 from gan_jax.state import TrainState
@@ -23,6 +24,9 @@ from gan_jax.workdir import EVALUATIONS
 from gan_jax.writer import JSONLines, Writer
 
 Event = Callable[[str, dict[str, Any]], None]
+
+BOUNDS = ("ceiling", "floor", "noise", "copies")
+"""That may stand beside a metric's value."""
 
 
 class Collapsed(Exception):
@@ -34,10 +38,16 @@ class Collapsed(Exception):
 
 
 def to_row(
-    evaluator: str, evaluation: Evaluation, *, images_seen: int | None, seconds: float
+    evaluator: str,
+    evaluation: Evaluation,
+    *,
+    by: Literal["train", "evaluate"],
+    images_seen: int | None,
+    seconds: float,
 ) -> dict[str, Any]:
-    """A line of `evaluations.jsonl`, its step aside."""
-    row: dict[str, Any] = {"evaluator": evaluator, "time": now(), "seconds": round(seconds, 3)}
+    """A line of `evaluations.jsonl`, its step aside; `by` is the command that wrote it."""
+    row: dict[str, Any] = {"evaluator": evaluator, "by": by, "time": now()}
+    row["seconds"] = round(seconds, 3)
     if images_seen is not None:
         row["images_seen"] = images_seen
     row |= {**evaluation.sampling, "dtype": "float32", "protocol": dict(evaluation.protocol)}
@@ -47,6 +57,13 @@ def to_row(
     if evaluation.warnings:
         row["warnings"] = list(evaluation.warnings)
     return row
+
+
+def of_the_run(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that the run wrote itself: what somebody measures besides must not change its course.
+    Of a row that does not tell, as an older version wrote, nobody knows: it is left out, and the
+    run begins to watch anew."""
+    return [row for row in rows if row.get("by") == "train"]
 
 
 def save_pictures(directory: Path, step: int, evaluation: Evaluation) -> None:
@@ -122,7 +139,13 @@ class Evaluations:
             images_seen = step * self._images_per_step
             self._rows.row(
                 step,
-                to_row(evaluator.name, evaluation, images_seen=images_seen, seconds=seconds),
+                to_row(
+                    evaluator.name,
+                    evaluation,
+                    by="train",
+                    images_seen=images_seen,
+                    seconds=seconds,
+                ),
             )
             self._publish(step, evaluation, values)
         self._look_for_collapse(step, evaluation)
@@ -161,28 +184,31 @@ def summary(metrics: Mapping[str, Any]) -> str:
     parts = []
     for name, metric in metrics.items():
         spread = f" ± {metric['std']:.2g}" if "std" in metric else ""
-        bounds = [f"{b} {metric[b]:.3g}" for b in ("ceiling", "noise", "copies") if b in metric]
+        bounds = [f"{bound} {metric[bound]:.3g}" for bound in BOUNDS if bound in metric]
         between = f" ({', '.join(bounds)})" if bounds else ""
         parts.append(f"{name} {metric['value']:.4g}{spread}{between}")
     return ", ".join(parts)
 
 
-def gather(metrics: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+def gather(metrics: Sequence[Mapping[str, Metric]]) -> dict[str, dict[str, Any]]:
     """Repeats of one evaluation as one: mean, standard deviation and 95 % interval of the mean
-    (Student's t) of each metric."""
+    (Student's t) of each metric, cut off where the metric's range ends; what stands beside the
+    value in all repeats alike (bounds and settings) stays."""
     from scipy.stats import t
 
     count = len(metrics)
     gathered = {}
-    for name in metrics[0]:
+    for name, first in metrics[0].items():
         values = np.array([repeat[name]["value"] for repeat in metrics])
         mean, spread = float(values.mean()), float(values.std(ddof=1))
         half = float(t.ppf(0.975, count - 1)) * spread / np.sqrt(count)
+        least, greatest = range_of(name)
         gathered[name] = {
+            **{key: x for key, x in first.items() if all(r[name].get(key) == x for r in metrics)},
             "value": mean,
             "std": spread,
-            "low": mean - half,
-            "high": mean + half,
+            "low": max(mean - half, min(least, mean)),
+            "high": min(mean + half, max(greatest, mean)),
             "repeats": count,
         }
     return gathered

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from gan_jax.config import base_config, differences, flatten
+from gan_jax.config import base_config, differences
 from gan_jax.durable import write_json
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.experiment import Experiment
@@ -26,6 +26,7 @@ EVENTS = "events.jsonl"
 REQUIRED = {
     "experiment", "experiment_file", "experiment_sha256", "argument", "data_fingerprint"
 }  # fmt: skip
+OLDEST_KEYS = {"seed", "batch_size", "total", "data"}
 PACKAGES = ("gan-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -71,15 +72,28 @@ def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
 
 
 def read(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(run.json, config.json) of a run directory; raises StorageError if one is unreadable."""
+    """(run.json, config.json) of a run directory; raises StorageError if one is unreadable.
+
+    A setting that an older version did not write is as its default leaves it.
+    """
     try:
         run, config = (json.loads((workdir / name).read_text()) for name in (RUN, CONFIG))
     except (OSError, ValueError) as error:
         raise StorageError(f"{workdir}: {RUN} or {CONFIG} cannot be read: {error}") from error
     known = isinstance(run, dict) and isinstance(config, dict)
-    if not known or not run.keys() >= REQUIRED or not config.keys() >= set(base_config()):
+    if not known or not run.keys() >= REQUIRED or not config.keys() >= OLDEST_KEYS:
         raise StorageError(f"{workdir}: {RUN} or {CONFIG} is damaged: it is not what a run writes")
-    return run, config
+    return run, _filled(base_config().to_dict(), config)
+
+
+def _filled(defaults: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """`config` with the keys of `defaults` that it lacks, in its groups too."""
+    groups = {
+        key: _filled(defaults[key], value)
+        for key, value in config.items()
+        if isinstance(value, dict) and isinstance(defaults.get(key), dict)
+    }
+    return {**defaults, **config, **groups}
 
 
 def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
@@ -101,9 +115,7 @@ def check_same_run(workdir: Path, experiment: Experiment) -> list[str]:
             f"{workdir} holds a run of {run['experiment']}, not of {experiment.name}: "
             "choose another --workdir"
         )
-    # A setting that an older version did not have is as its default leaves it.
-    recorded = flatten(base_config()) | flatten(config)
-    changed = differences(recorded, experiment.config.to_dict())
+    changed = differences(config, experiment.config.to_dict())
     if changed:
         raise UsageError(
             f"{workdir} holds a run with other settings; choose another --workdir, or undo: "

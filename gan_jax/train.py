@@ -15,6 +15,7 @@ from gan_jax import processes, program, run_directory, workdir
 from gan_jax.console import Console
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
+from gan_jax.evaluators.needs import check_weights
 from gan_jax.experiment import Experiment, guarded, load_experiment
 from gan_jax.flat_state import size_in_bytes
 from gan_jax.run import Run
@@ -70,8 +71,9 @@ def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None
     console = Console(quiet=jax.process_index() != 0)
     if stop_at is not None and stop_at < 1:
         raise UsageError(f"--stop_at={stop_at}: must be at least 1")
-    built = program.build(experiment)
     evaluators = experiment.evaluators()
+    check_weights(evaluators)
+    built = program.build(experiment)
     measured = [*guarded(experiment.path, built.metrics), *metrics_of(evaluators)]
     check_best(retention(experiment.config).best, measured)
     with contextlib.ExitStack() as stack:

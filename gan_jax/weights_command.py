@@ -121,5 +121,5 @@ def _verdict(stored: Stored) -> str:
     if stored.problem:
         return stored.problem
     if stored.verified:
-        return "verified"
-    return f"unverified: sha256 {stored.source_sha256} is of no known file"
+        return "a known file"
+    return f"unverified: sha256 {stored.source_sha256 or '(not recorded)'} is of no known file"

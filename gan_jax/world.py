@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax import training_data
+from gan_jax.data.geometry import Geometry
 from gan_jax.evaluators import pictures
 from gan_jax.evaluators.evaluator import Advance, World
 from gan_jax.evaluators.generated import Generated
@@ -35,15 +36,18 @@ def world_of(
     """
     config, recipe = experiment.config, program.recipe
     name = training_data.data_name(experiment)
+    conditions = {key: field for key, field in experiment.keys().items() if key != "image"}
+    label = conditions.get("label", "label")
 
     def reals(split: str) -> pictures.Pictures:
-        form = repr(training_data.geometry(config))
-        return pictures.of_source(f"{name} {split}", source(split), form)
+        form = form_of(training_data.geometry(config))
+        return pictures.of_source(f"{name} {split}", source(split), form, label)
 
     return World(
         recipe=recipe,
         mesh=program.mesh,
         num_classes=config.num_classes,
+        conditions=conditions,
         split=config.data.split,
         generated=Generated(recipe, program.mesh, config.num_classes) if recipe.generate else None,
         reals=reals,
@@ -52,6 +56,14 @@ def world_of(
         batch=batch,
         progress=progress,
     )
+
+
+def form_of(geometry: Geometry) -> str:
+    """The form that a source's pictures are brought to, in words: part of their fingerprint."""
+    colours = {1: "grey", 3: "RGB", 4: "RGBA"}[geometry.channels]
+    background = "".join(f"{level:02x}" for level in geometry.background)
+    size = f"{geometry.size}x{geometry.size} {colours}"
+    return f"{size}, crop {geometry.crop}, background #{background}"
 
 
 def cache_folder() -> Path:

@@ -48,11 +48,12 @@ class JSONLines:
     Attributes:
         path: as given.
         pending: the bytes that are still to be written.
+        reason: why they were refused last.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]):
         self.path, self._warn = path, warn
-        self.pending = b""
+        self.pending, self.reason = b"", ""
 
     def row(self, step: int, row: Row) -> None:
         line = json.dumps(jsonable({"step": step, **row})) + "\n"
@@ -75,8 +76,9 @@ class JSONLines:
                     raise
             self.pending = b""
         except OSError as error:
+            self.reason = error.strerror or str(error)
             if not quiet:
-                self._warn(f"{self.path} cannot be written, will try again: {error.strerror}")
+                self._warn(f"{self.path} cannot be written, will try again: {self.reason}")
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
         """Pictures lie beside it, as files."""

@@ -26,6 +26,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Of a command: one compilation cache and one folder of prepared data for the session (or
     those that CI shares between sessions)."""
     shared = Path(os.environ.get("GAN_JAX_TEST_CACHE") or tmp_path_factory.mktemp("cache"))
+    shared /= os.environ.get("PYTEST_XDIST_WORKER", "main")  # each worker prepares its own data
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
         "XDG_CACHE_HOME": str(shared),

@@ -1,12 +1,17 @@
 """`gan-jax evaluate` as users meet it: runs, folders, statistics, and what can be wrong."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import cli
+from gan_jax import cli, evaluate_pictures, evaluate_run, program
+from gan_jax.evaluators.features import FeatureSpace
+from gan_jax.metrics.protocol import as_used
+from gan_jax.metrics.resize import resize
 from tests.conftest import EXPERIMENTS
 from tests.networks.features.structured import structured_state
 from tests.weights.torch_files import described, write_zip
@@ -38,7 +43,7 @@ def test_a_run_is_evaluated_and_its_rows_are_kept(gan_jax, run):
         (step, name) for step in (20, 40) for name in ("overfitting", "interpolation", "nearest")
     ]
     for row in rows:
-        assert row["images_seen"] == row["step"] * 16
+        assert row["images_seen"] == row["step"] * 16 and row["by"] == "evaluate"
         fields = {"time", "seconds", "parameters", "samples", "seed", "truncation", "statistics"}
         assert fields | {"dtype", "protocol", "metrics"} <= row.keys()
         assert row["parameters"] == ("raw" if row["evaluator"] == "overfitting" else "ema")
@@ -54,6 +59,7 @@ def test_repeats_give_an_interval(gan_jax, run):
     result = gan_jax("evaluate", run, *flags)
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["evaluations"]
+    assert row["seeds"] == [0, 1, 2]
     metric = row["metrics"]["distance"]
     assert metric["low"] < metric["value"] < metric["high"] and metric["repeats"] == 3
     half = 4.302652729911275 * metric["std"] / np.sqrt(3)  # Student's t, 2 degrees of freedom
@@ -91,6 +97,9 @@ def folder(tmp_path):
         (("RUN", "--metrics=fidd"), 2, "no metric 'fidd'"),
         (("RUN", "--metrics=fid"), 2, "6726825d"),
         (("RUN", "--metrics=avatars"), 2, "avatars only"),
+        (("RUN", "--metrics=control"), 2, "avatars only"),
+        (("RUN", "--metrics=lpips_diversity"), 2, "vgg16-397923af.pth"),
+        (("RUN", "--metrics=path_length_w"), 2, "vgg16-397923af.pth"),
         (("RUN", "--samples=1"), 2, "at least 2"),
         (("RUN", "--seed=-1"), 2, "seed"),
         (("RUN", "--step=seven"), 2, "latest, best or all"),
@@ -104,6 +113,21 @@ def folder(tmp_path):
         (("--real=a", "--fake=b"), 2, "gan-jax weights import"),
         (("--real=a", "--fake=b", "--truncation=1"), 2, "run directory"),
         (("--real=a", "--fake=b", "--weights=/nowhere.pth"), 2, "no such file"),
+        (("--real=a", "--fake=b", "--metrics=intra_fid"), 2, "needs labels"),
+        (("--real=a", "--fake=b", "--metrics="), 2, "a name is missing"),
+        (("--real=a", "--fake=b", "--kid_seed=-1"), 2, "kid_seed"),
+        (("RUN", "--metrics="), 2, "a name is missing"),
+        (("RUN", "--metrics=fid", "--weights=/"), 2, "it is a folder"),
+        (("RUN", "--metrics=latency", "--protocol=nonsense"), 2, "pytorch-fid"),
+        (("RUN", "--metrics=latency", "--protocol=tf1"), 2, "to latency: it belongs to fid, kid"),
+        (("RUN", "--metrics=latency", "--kid_subsets=3"), 2, "--kid_subsets means nothing"),
+        (("RUN", "--metrics=latency", "--kid_seed=0"), 2, "--kid_seed means nothing"),
+        (("RUN", "--metrics=latency", "--statistics=standing"), 2, "diversity, pixels"),
+        (("RUN", "--metrics=latency,interpolation", "--samples=9"), 2, "--samples means nothing"),
+        (("RUN", "--metrics=path_length", "--truncation=0"), 2, "--truncation means nothing"),
+        (("RUN", "--metrics=overfitting", "--raw"), 2, "--raw means nothing to overfitting"),
+        (("RUN", "--metrics=avatars", "--weights=x"), 2, "--weights means nothing to avatars"),
+        (("RUN", "--metrics=nearest", "--save_statistics=x.npz"), 2, "--real and --fake"),
     ],
 )
 def test_bad_input_is_one_line(arguments, code, words, run, capfd, monkeypatch):
@@ -112,6 +136,134 @@ def test_bad_input_is_one_line(arguments, code, words, run, capfd, monkeypatch):
     captured = capfd.readouterr()
     assert captured.out == ""
     assert words in captured.err.strip().splitlines()[-1], captured.err
+
+
+def test_missing_weights_are_told_before_a_checkpoint_is_read(run, capfd, monkeypatch, tmp_path):
+    late = pytest.fail.Exception("too late")
+
+    def opened(*given):
+        raise late
+
+    monkeypatch.setattr(evaluate_run, "open_at", opened)
+    assert cli.run(["evaluate", str(run), "--metrics=path_length"]) == 2
+    assert "gan-jax weights import vgg16" in capfd.readouterr().err
+    with pytest.raises(pytest.fail.Exception):
+        cli.run(["evaluate", str(run), "--metrics=latency"])
+    experiment = tmp_path / "judged.py"
+    own = "from gan_jax.evaluators.fidelity import Fidelity\n\n"
+    own += "def get_evaluators(config):\n    return (Fidelity(),)\n"
+    experiment.write_text((EXPERIMENTS / "digits_mlp.py").read_text() + own)
+    monkeypatch.setattr(program, "build", opened)
+    assert cli.run(["train", f"{experiment}:smoke", f"--workdir={tmp_path / 'run'}"]) == 2
+    assert "gan-jax weights import inception" in capfd.readouterr().err
+
+
+def test_rows_that_cannot_be_kept_are_shown_and_the_command_fails(run, capfd, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "evaluations", ignore_errors=True)
+    (copy / "evaluations").write_text("no folder")
+    (copy / "evaluations.jsonl").unlink(missing_ok=True)
+    (copy / "evaluations.jsonl").mkdir()
+    assert cli.run(["evaluate", str(copy), "--metrics=interpolation", "--json"]) == 4
+    captured = capfd.readouterr()
+    (row,) = json.loads(captured.out)["evaluations"]
+    assert row["by"] == "evaluate" and row["metrics"]["detour"]["value"] >= 1
+    assert "evaluations.jsonl cannot be written" in captured.err.strip().splitlines()[-1]
+    assert "try again" not in captured.err
+
+
+@pytest.fixture
+def brightness(monkeypatch, tmp_path):
+    """In place of Inception: the means of the four quarters of a picture."""
+
+    def space(settings, weights):
+        def outputs(variables, x):
+            quarters = x.reshape(len(x), 2, 4, 2, 4, -1).mean(axis=(2, 4, 5)).reshape(len(x), 4)
+            return {"features": quarters / 255.0}
+
+        return FeatureSpace(
+            name="brightness",
+            describe=as_used(settings) | {"weights_sha256": "x"},
+            decides=("resize", "weights_sha256"),
+            variables={},
+            prepare=lambda images: resize(images, 8, "bilinear_antialias"),
+            outputs=outputs,
+        )
+
+    monkeypatch.setattr(evaluate_pictures, "inception_space", space)
+    monkeypatch.setattr(evaluate_pictures, "find_weights", lambda *given: None)
+    monkeypatch.setattr(evaluate_pictures, "FEATURES", 4)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "some.pth"
+    path.write_bytes(b"")
+    return f"--weights={path}"
+
+
+def test_folders_tell_what_was_compared(brightness, folder, tmp_path, capfd):
+    real, fake = folder("real", 23), folder("fake", 21, size=33)
+    statistics = tmp_path / "new" / "s.npz"
+    pair = (f"--real={real}", f"--fake={fake}", brightness, "--kid_subset_size=5", "--json")
+
+    def evaluate(*flags):
+        assert cli.run(["evaluate", *pair, *flags]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    found = evaluate("--samples=20", f"--save_statistics={statistics}", "--kid_seed=3")
+    for side, path, count in (("real", real, 23), ("fake", fake, 20)):
+        assert found[side]["name"] == str(path) and found[side]["samples"] == count
+        assert len(found[side]["fingerprint"]) >= 64
+    assert found["real"]["fingerprint"] != found["fake"]["fingerprint"]
+    assert "samples" not in found["settings"] and "real_split" not in found["settings"]
+    assert found["settings"]["preset"]["samples"] == 50_000
+    assert found["kid"]["seed"] == 3 == found["settings"]["kid_seed"]
+    other = evaluate("--samples=20")
+    assert other["kid"]["seed"] == 2020 and other["kid"]["value"] != found["kid"]["value"]
+    assert cli.run(["evaluate", f"--real={statistics}", *pair[1:], "--metrics=fid"]) == 0
+    again = json.loads(capfd.readouterr().out)["real"]
+    sha256 = hashlib.sha256(statistics.read_bytes()).hexdigest()
+    assert again == {"name": str(statistics), "samples": 23, "fingerprint": sha256}
+
+
+def test_what_can_be_known_is_said_before_a_feature(
+    brightness, folder, tmp_path, capfd, monkeypatch
+):
+    def extracted(*given):
+        raise AssertionError("features are computed")
+
+    monkeypatch.setattr(evaluate_pictures, "Extractor", extracted)
+    real, fake = folder("real", 7), folder("fake", 5)
+    good = {"mu": np.zeros(4), "sigma": np.eye(4)}
+    files = {
+        "wide": {"mu": np.zeros(64), "sigma": np.eye(64)},
+        "negative": good | {"sigma": -np.eye(4)},
+        "other": good | {"protocol": np.array(json.dumps({"resize": "bilinear"}))},
+        "good": good,
+    }
+    for name, arrays in files.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    (tmp_path / "taken").write_text("a file")
+    for of_real, flags, code, words in (
+        (real, ("--metrics=kid",), 5, "1000 real pictures, not 7"),
+        (real, ("--metrics=kid", "--kid_subset_size=6"), 5, "6 generated pictures, not 5"),
+        (real, ("--metrics=prdc", "--real_samples=5"), 5, "6 real pictures, not 5"),
+        (real, ("--metrics=pr", "--samples=3"), 5, "4 generated pictures, not 3"),
+        (real, ("--metrics=is",), 5, "10 splits"),
+        (tmp_path / "wide.npz", ("--metrics=fid",), 5, "64 features, but this network has 4"),
+        (tmp_path / "negative.npz", ("--metrics=fid",), 5, "not positive semi-definite"),
+        (tmp_path / "other.npz", ("--metrics=fid",), 5, "another protocol"),
+        (tmp_path / "good.npz", ("--metrics=fid,kid",), 5, "not for kid"),
+        (tmp_path / "good.npz", ("--metrics=fid", "--real_samples=9"), 2, "--real_samples"),
+        (tmp_path / "good.npz", ("--metrics=fid", "--save_statistics=x.npz"), 2, "holds none"),
+        (real, ("--metrics=fid", f"--save_statistics={tmp_path}"), 2, "end in .npz"),
+        (real, ("--metrics=fid", f"--save_statistics={tmp_path}/taken/s.npz"), 4, "file in its"),
+        (real, ("--metrics=fid", f"--save_statistics={tmp_path / 'real.npz'}"), 4, "a folder"),
+    ):
+        (tmp_path / "real.npz").mkdir(exist_ok=True)
+        given = [f"--real={of_real}", f"--fake={fake}", brightness, *flags]
+        assert cli.run(["evaluate", *given]) == code, (flags, capfd.readouterr())
+        captured = capfd.readouterr()
+        assert captured.out == "" and words in captured.err.strip().splitlines()[-1], captured.err
 
 
 @pytest.fixture(scope="module")

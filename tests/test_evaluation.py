@@ -1,12 +1,16 @@
-"""Which step a run may roll back to: the newest that all its evaluators found well."""
+"""Rows of evaluations: which step a run may roll back to, whose rows count, repeats as one."""
 
+import json
 import types
 
+import numpy as np
 import pytest
 
-from gan_jax.evaluation import Collapsed, Evaluations
+from gan_jax.config import base_config
+from gan_jax.evaluation import Collapsed, Evaluations, gather, to_row
 from gan_jax.evaluators.collapse import Limits, Watch
 from gan_jax.evaluators.evaluator import Evaluation
+from gan_jax.run import Run
 
 
 def scripted(name, metric, values):
@@ -64,3 +68,55 @@ def test_the_metrics_of_a_step_are_those_of_all_its_evaluators(tmp_path):
     run(found, (10,))
     assert found.metrics_at(10) == {"a/coverage": 0.5, "b/variance_ratio": 0.7}
     assert found.metrics_at(20) == {}
+
+
+def row(by, step, coverage):
+    """A line of evaluations.jsonl; `by` None as an older version wrote it."""
+    evaluation = Evaluation(metrics={"coverage": {"value": coverage}}, protocol={}, sampling={})
+    made = to_row("avatars", evaluation, by=by, images_seen=step, seconds=1.0)
+    return {"step": step, **{name: x for name, x in made.items() if x is not None}}
+
+
+@pytest.mark.parametrize("by, vouched", [("train", 10), ("evaluate", 0), (None, 0)])
+def test_only_the_rows_of_the_run_itself_decide_its_course(by, vouched, tmp_path):
+    """What somebody measured besides must not make a resumed run another one."""
+    rows = tmp_path / "evaluations.jsonl"
+    rows.write_text(json.dumps(row(by, 10, 0.9)) + "\n")
+    run = types.SimpleNamespace(
+        **{"directory": tmp_path, "durations": types.SimpleNamespace(total=40), "lengths": {}},
+        **{"config": base_config(), "files": [None, types.SimpleNamespace(path=rows)]},
+        **{"evaluators": [], "program": types.SimpleNamespace(frozen={}), "images_per_step": 1},
+        **{"is_first": False, "copies": [], "event": lambda kind, fields: None},
+    )
+    found = Run._evaluations(run)  # type: ignore
+    assert found.good_step == vouched
+    signs = found._watch.signs({"coverage": {"value": 0.0}})
+    assert signs == (["coverage 0 is below 0.02"] if vouched else [])
+
+
+def test_repeats_keep_what_all_have_and_stay_in_the_range():
+    repeats = [
+        {
+            "modes_covered": {"value": n / 256, "covered": n, "cells": 256, "ceiling": 0.9},
+            "coverage": {"value": 1.0 - n / 300, "k": 5, "strict": True, "noise": 0.0},
+            "fid": {"value": 30.0 + n},
+            "kid": {"value": 0.001 * n - 0.003, "std": 0.1, "seed": 2020},
+            "swd_16": {"value": 0.1 * n},
+        }
+        for n in (1, 5)
+    ]
+    found = gather(repeats)
+    half = 12.706204736174698  # Student's t of 1 degree of freedom, for a standard deviation of
+    modes = found["modes_covered"]  # sqrt(2) times half the difference
+    assert modes.pop("high") == pytest.approx(3 / 256 + half * 2 / 256)
+    assert modes == {
+        **{"value": 3 / 256, "std": pytest.approx(4 / 256 / np.sqrt(2)), "low": 0.0},
+        **{"repeats": 2, "cells": 256, "ceiling": 0.9},
+    }
+    coverage = found["coverage"]
+    assert coverage["high"] == 1.0 and coverage["low"] == pytest.approx(0.99 - half * 2 / 300)
+    assert (coverage["k"], coverage["strict"], coverage["noise"]) == (5, True, 0.0)
+    assert found["kid"]["low"] < 0 and found["kid"]["seed"] == 2020  # KID may be negative
+    assert found["kid"]["std"] == pytest.approx(0.004 / np.sqrt(2))
+    assert found["swd_16"]["low"] == 0.0
+    assert found["fid"]["low"] == pytest.approx(33 - half * 2)

@@ -136,3 +136,15 @@ def test_git_revision(tmp_path, monkeypatch):
 def test_no_git_at_all(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert json.loads(json.dumps(run_directory.environment()))["git_revision"] is None
+
+
+def test_a_run_of_an_older_version_goes_on(workdir, file):
+    """What it did not write yet is as its default; a setting that differs is still seen."""
+    path = workdir / "config.json"
+    config = json.loads(path.read_text())
+    del config["initialise"], config["data"]["prefetch"]
+    path.write_text(json.dumps(config))
+    assert read(workdir)[1]["initialise"]["run"] == ""
+    assert check_same_run(workdir, small(file)) == []
+    with pytest.raises(UsageError, match="initialise.run"):
+        check_same_run(workdir, small(file, **{"initialise.run": "runs/other"}))

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from gan_jax.errors import UsageError
-from gan_jax.evaluators.avatar_bounds import bound_sets
-from gan_jax.evaluators.compare import compare
-from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World
+from gan_jax.evaluators.avatar_bounds import Judgements, bound_sets, kept
+from gan_jax.evaluators.compare import check_counts, compare
+from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World, about
 from gan_jax.evaluators.features import Extractor, Features
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
+from gan_jax.evaluators.pictures import Pictures
 from gan_jax.evaluators.reference import features_of
-from gan_jax.evaluators.samples import conditions
 from gan_jax.evaluators.spaces import judge_space
-from gan_jax.metrics.attributes import expression_accuracy, modes_covered
+from gan_jax.metrics.attributes import modes_covered
 from gan_jax.metrics.protocol import PROTOCOLS, Protocol
 from gan_jax.weights.folder import SHIPPED
 from gan_jax.weights.store import find_weights
@@ -34,15 +34,13 @@ class AvatarFidelity:
 
     `fd_avatar` is the Fréchet distance of the judge's features: it is no FID. `modes_covered` is
     the share of cells hair style x expression x drawing style in which at least one picture is read
-    with confidence. A conditional model also has its `expression_accuracy`.
+    with confidence. Beside each metric stands what the renderer itself reaches with as many
+    pictures (`ceiling`), and what noise and copies of one avatar do (`noise`, `copies`).
 
     Attributes:
         samples: generated avatars.
         real_samples: rendered ones, 0 for all.
         split: of the rendered ones; "" for the one that the run trains on.
-        conditional: the classes are expressions.
-        bounds: sets beside each metric what the renderer itself reaches with as many pictures
-            (`ceiling`), and noise and copies of one avatar (`noise`, `copies`).
     """
 
     name: str = "avatars"
@@ -54,20 +52,19 @@ class AvatarFidelity:
     truncation: float = 1.0
     ema: bool = True
     statistics: Statistics = "running"
-    conditional: bool = False
-    bounds: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        accuracy = ("expression_accuracy",) if self.conditional else ()
         return (
             *("fd_avatar", "kid", "precision", "recall", "density", "coverage"),
-            *("modes_covered", "modes_entropy", *accuracy),
+            *("modes_covered", "modes_entropy"),
         )
 
     def open(self, world: World) -> Measure:
         if not world.is_avatars:
             raise UsageError(f"{self.name}: the judge knows the project's own avatars only")
+        given = self.real_samples or None
+        check_counts(MEASURES, PROTOCOL, real=given, generated=self.samples)
         generated = world.generator()
         space = judge_space(find_weights("avatar_judge", None))
         described = {"name": "avatar", **space.describe, **estimators(PROTOCOL), **own_errors()}
@@ -80,52 +77,45 @@ class AvatarFidelity:
         )
 
         @functools.cache
-        def bounds() -> dict[str, dict[str, Metric]]:
-            extractor, real, _ = opened()
-            found = {}
-            for name, pictures in bound_sets(self.samples).items():
-                with world.progress(f"the judge reads {pictures.name}") as advance:
-                    read = features_of(extractor, pictures, cache=world.cache, advance=advance)
-                found[name], _ = judged(real, read, None)
-            return found
+        def bounds() -> Judgements:
+            extractor, reals, real = opened()
+            sets = bound_sets(self.samples, len(reals.read(0)))
+            bound = [pictures.fingerprint for pictures in sets.values()]
+            key = {"real": about(reals), "bounds": bound, "samples": self.samples, **described}
+            judge = functools.partial(judge_bounds, sets, extractor, real, self.samples, world)
+            return kept(world.cache, key, judge)
 
         @functools.cache
-        def opened() -> tuple[Extractor, Features, dict]:
+        def opened() -> tuple[Extractor, Pictures, Features]:
             extractor = Extractor(space, world.mesh, world.batch)
             reals = world.reals(self.split or world.split)
             reals = reals.first(self.real_samples or reals.count)
+            check_counts(MEASURES, PROTOCOL, real=reals.count, generated=self.samples)
             with world.progress(f"the judge reads {reals.name}") as advance:
                 features = features_of(extractor, reals, cache=world.cache, advance=advance)
-            about = {"name": reals.name, "samples": reals.count, "fingerprint": reals.fingerprint}
-            return extractor, features, about
+            return extractor, reals, features
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = dataclasses.replace(sampling, seed=seed)
-            extractor, real, about = opened()
+            extractor, reals, real = opened()
             with world.progress("the judge reads generated avatars") as advance:
                 fake = extractor(
                     generated(subject, drawn), lambda done: advance(done, self.samples)
                 )
-            labels = conditions(self.samples, world.num_classes, None)["label"]
-            metrics, warnings = judged(real, fake, labels if self.conditional else None)
-            if self.bounds:
-                metrics = beside(metrics, bounds())
+            metrics, warnings = judged(real, fake)
             return Evaluation(
-                metrics=metrics,
+                metrics=beside(metrics, bounds()),
                 protocol=described,
                 sampling=drawn.describe(bool(world.recipe.ema)),
-                real=about,
+                real=about(reals),
                 warnings=warnings,
             )
 
         return measure
 
 
-def judged(
-    real: Features, fake: Features, labels: np.ndarray | None
-) -> tuple[dict[str, Metric], tuple[str, ...]]:
-    """The metrics of two sets of readings, and warnings; `labels` are the expressions that were
-    asked for, where some were."""
+def judged(real: Features, fake: Features) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    """The metrics of two sets of readings, and warnings."""
     metrics, warnings = compare(MEASURES, real, fake, PROTOCOL)
     metrics = {"fd_avatar": metrics.pop("fid"), "kid": metrics.pop("kid_full"), **metrics}
     modes = modes_covered(fake["factor/hairFront"], fake["expression"], fake["factor/style"])
@@ -135,9 +125,20 @@ def judged(
         "cells": modes.cells,
     }
     metrics["modes_entropy"] = {"value": modes.entropy}
-    if labels is not None:
-        metrics["expression_accuracy"] = {"value": expression_accuracy(fake["expression"], labels)}
     return metrics, warnings
+
+
+def judge_bounds(
+    sets: Mapping[str, Pictures], extractor: Extractor, real: Features, count: int, world: World
+) -> Judgements:
+    """The metrics of each set, its pictures taken in turn up to `count`."""
+    found = {}
+    for name, pictures in sets.items():
+        with world.progress(f"the judge reads {pictures.name}") as advance:
+            read = features_of(extractor, pictures, cache=world.cache, advance=advance)
+        rows = np.arange(count) % pictures.count
+        found[name], _ = judged(real, {key: values[rows] for key, values in read.items()})
+    return found
 
 
 def beside(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from gan_jax.errors import DataError, UsageError
 from gan_jax.evaluators.evaluator import Metric
 from gan_jax.evaluators.features import Features
@@ -38,12 +40,72 @@ def names_of(measures: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for measure in measures for name in MEASURES.get(measure, ()))
 
 
+def names_in(text: str) -> list[str]:
+    """Of metrics, with commas between; raises UsageError where there is none."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if "" in names:
+        raise UsageError(f"--metrics={text}: a name is missing; say which, as --metrics=fid,kid")
+    return names
+
+
 def check_measures(measures: Sequence[str]) -> None:
     """Raises UsageError for an unknown one, or none at all."""
     unknown = [measure for measure in measures if measure not in MEASURES]
     if unknown or not measures:
         what = f"no metric {unknown[0]!r}" if unknown else "no metric is named"
         raise UsageError(f"{what}; there are {', '.join(MEASURES)}")
+
+
+def least_counts(measure: str, protocol: Protocol) -> tuple[int, int]:
+    """Real and generated pictures that a measure needs at least."""
+    subset = 2 if protocol.kid_sampling == "clean-fid" else protocol.kid_subset_size
+    k, density_k = protocol.precision_recall_k, protocol.density_coverage_k
+    return {
+        "fid": (protocol.ddof + 1, protocol.ddof + 1),
+        "kid": (subset, subset),
+        "kid_full": (2, 2),
+        "is": (1, protocol.inception_score_splits),
+        "pr": (k + 1, k + 1),
+        "prdc": (density_k + 1, 1),
+        "mind": (1, 1),
+        "intra_fid": (2, 2),
+    }[measure]
+
+
+def check_counts(
+    measures: Sequence[str], protocol: Protocol, *, real: int | None, generated: int | None
+) -> None:
+    """What a measure would refuse, before a feature is computed; None for what is not known yet.
+
+    Raises:
+        DataError: fewer pictures than a measure needs.
+    """
+    hints = {
+        "kid": "take more pictures, or smaller subsets (kid_subset_size)",
+        "pr": f"they are to have {protocol.precision_recall_k} neighbours each",
+        "prdc": f"they are to have {protocol.density_coverage_k} neighbours each",
+        "is": f"it is the mean of {protocol.inception_score_splits} splits",
+    }
+    for measure in measures:
+        least = least_counts(measure, protocol)
+        for which, count, needed in zip(
+            ("real", "generated"), (real, generated), least, strict=True
+        ):
+            if count is not None and count < needed:
+                hint = hints.get(measure, "take more pictures")
+                raise DataError(
+                    f"{measure} needs at least {needed} {which} pictures, not {count}: {hint}"
+                )
+
+
+def check_statistics(measures: Sequence[str], statistics: Statistics) -> None:
+    """Raises DataError for a measure that a mean and a covariance are not enough for."""
+    for measure in measures:
+        if measure not in ("fid", "is"):
+            raise DataError(
+                f"{statistics.name} holds a mean and a covariance, enough for fid but not for "
+                f"{measure}: give the real pictures"
+            )
 
 
 def statistics_of(features: Features, name: str, protocol: Protocol) -> Statistics:
@@ -73,18 +135,15 @@ def compare(
     Raises:
         DataError: too few pictures for an estimator, NaN features, features missing.
     """
+    if isinstance(real, Statistics):
+        check_statistics(measures, real)
     found: Metrics = {}
     for measure in measures:
         if measure == "fid":
             found["fid"] = {"value": _fid(real, fake, protocol)}
         elif measure == "is":
             found["is"] = _inception_score(fake, protocol)
-        elif isinstance(real, Statistics):
-            raise DataError(
-                f"{real.name} holds a mean and a covariance, enough for fid but not for {measure}:"
-                " give the real pictures"
-            )
-        else:
+        elif not isinstance(real, Statistics):
             found |= _of_features(measure, real, fake, protocol)
     return found, _warnings(measures, real, fake)
 
@@ -103,7 +162,8 @@ def _inception_score(fake: Features, protocol: Protocol) -> Metric:
     splits, ddof = protocol.inception_score_splits, protocol.inception_score_ddof
     seed = protocol.inception_score_seed
     found = inception_score(fake["logits"], splits=splits, seed=seed, ddof=ddof)
-    return dataclasses.asdict(found) | {"splits": splits, "ddof": ddof}
+    about = {"splits": splits, "ddof": ddof} | ({} if seed is None else {"seed": seed})
+    return dataclasses.asdict(found) | about
 
 
 def _of_features(measure: str, real: Features, fake: Features, protocol: Protocol) -> Metrics:
@@ -117,7 +177,8 @@ def _of_features(measure: str, real: Features, fake: Features, protocol: Protoco
             sampling=protocol.kid_sampling,
             seed=protocol.kid_seed,
         )
-        about = {"subsets": protocol.kid_subsets, "subset_size": protocol.kid_subset_size}
+        size = min(protocol.kid_subset_size, len(a), len(b))  # clean-fid's are no larger than these
+        about = {"subsets": protocol.kid_subsets, "subset_size": size, "seed": protocol.kid_seed}
         return {"kid": dataclasses.asdict(found) | about}
     if measure == "kid_full":
         return {"kid_full": {"value": kid_full(a, b)}}
@@ -136,7 +197,8 @@ def _of_features(measure: str, real: Features, fake: Features, protocol: Protoco
                 raise DataError(f"intra_fid needs labels, and the {name} pictures have none")
         within = intra_class_frechet_distance(a, real["label"], b, fake["label"])
         return {"intra_fid": {"value": within.value, "classes": len(within.classes)}}
-    return {"mind": {"value": mind(a, b, projections=1000, seed=0), "projections": 1000}}
+    about = {"projections": 1000, "seed": 0}
+    return {"mind": {"value": mind(a, b, **about)} | about}
 
 
 def _warnings(
@@ -148,9 +210,19 @@ def _warnings(
         counts |= {} if real.count is None else {"real": real.count}
     else:
         counts["real"] = len(real["features"])
+    rests = [
+        ("fid", f"the Fréchet distance rests on {n:,} {kind}", n) for kind, n in counts.items()
+    ]
+    if "intra_fid" in measures and not isinstance(real, Statistics):
+        for kind, n in (("generated", _smallest_class(fake)), ("real", _smallest_class(real))):
+            rests.append(("intra_fid", f"intra_fid rests, in a class, on {n:,} {kind}", n))
     return tuple(
-        f"the Fréchet distance rests on {count:,} {kind} pictures, not more than its {width} "
-        "features: the covariance is singular and the value biased upwards"
-        for kind, count in counts.items()
-        if "fid" in measures and count <= width
+        f"{what} pictures, not more than its {width} features: the covariance is singular and the "
+        "value biased upwards"
+        for measure, what, n in rests
+        if measure in measures and n <= width
     )
+
+
+def _smallest_class(features: Features) -> int:
+    return int(np.unique(features["label"], return_counts=True)[1].min())

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 from jax import Array
 
-from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
-from gan_jax.evaluators.lpips import find_lpips, lpips
+from gan_jax.evaluators.lpips import LPIPS_NEEDS, find_lpips, lpips, warnings_of
 from gan_jax.evaluators.path_length import as_rgb, shrunk
 from gan_jax.metrics.structural_similarity import mean_pairwise_ms_ssim, scale_weights
 from gan_jax.ops.pixels import to_float
@@ -48,9 +48,13 @@ class Diversity:
         eye = ("lpips", "lpips_real") if self.perceptual else ()
         return ("variance_ratio", "ms_ssim", "ms_ssim_real", *eye)
 
+    @property
+    def needs(self) -> tuple[tuple[str, str], ...]:
+        return LPIPS_NEEDS if self.perceptual else ()
+
     def open(self, world: World) -> Measure:
         generated = world.generator()
-        variables, about = find_lpips() if self.perceptual else (None, {})
+        variables, weights = find_lpips() if self.perceptual else (None, {})
 
         @jax.jit
         def of_pairs(eye, a: Array, b: Array) -> Array:
@@ -76,8 +80,7 @@ class Diversity:
         @functools.cache
         def real(seed: int) -> tuple[dict[str, float], dict]:
             reals = world.reals(world.split).first(self.samples)
-            about = {"name": reals.name, "samples": reals.count, "fingerprint": reals.fingerprint}
-            return of(np.stack(list(reals.each())), seed), about
+            return of(np.stack(list(reals.each())), seed), about(reals)
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = dataclasses.replace(sampling, seed=seed)
@@ -88,9 +91,10 @@ class Diversity:
                 values |= {name: fake[name], f"{name}_real": true[name]}
             return Evaluation(
                 metrics={name: {"value": value} for name, value in values.items()},
-                protocol={"space": "pixels", "pairs": self.pairs, **about},
+                protocol={"space": "pixels", "pairs": self.pairs, **weights},
                 sampling=drawn.describe(bool(world.recipe.ema)),
                 real=which,
+                warnings=warnings_of(weights) if self.perceptual else (),
             )
 
         return measure

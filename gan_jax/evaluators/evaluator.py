@@ -28,6 +28,8 @@ class World:
 
     Attributes:
         recipe, mesh, num_classes: of the run.
+        conditions: what a batch holds besides real pictures: its names, each with the field of an
+            example that it is taken from.
         generated: of the recipe; None where it generates nothing.
         reals: the pictures of a split (`train`, `test`, `all`), opened when asked for.
         split: that the run trains on.
@@ -40,6 +42,7 @@ class World:
     recipe: Recipe
     mesh: Mesh
     num_classes: int
+    conditions: Mapping[str, str]
     generated: Generated | None
     reals: Callable[[str], Pictures]
     split: str
@@ -53,6 +56,15 @@ class World:
         if self.generated is None:
             raise UsageError("the recipe generates no pictures from noise: nothing to evaluate")
         return self.generated
+
+
+def about(pictures: Pictures) -> dict[str, Any]:
+    """Which pictures, for rows."""
+    return {
+        "name": pictures.name,
+        "samples": pictures.count,
+        "fingerprint": pictures.fingerprint,
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,9 @@ Features = dict[str, np.ndarray]
 
 Advance = Callable[..., None]
 
+BATCH = 64
+"""Pictures at once, where nobody says."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureSpace:

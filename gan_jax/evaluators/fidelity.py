@@ -6,13 +6,15 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from gan_jax.evaluators.compare import check_measures, compare, names_of
-from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.errors import DataError, UsageError
+from gan_jax.evaluators.compare import check_counts, check_measures, compare, names_of
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.features import Extractor, Features
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
 from gan_jax.evaluators.reference import features_of
 from gan_jax.evaluators.samples import conditions
 from gan_jax.evaluators.spaces import inception_space
+from gan_jax.metrics.protocol import Protocol
 from gan_jax.metrics.protocol import protocol as named_protocol
 from gan_jax.weights.store import find_weights
 
@@ -28,6 +30,7 @@ class Fidelity:
         real_samples: real ones, 0 for all.
         split: of the real ones; "" for the one that the run trains on.
         kid_subsets, kid_subset_size: 0 for the protocol's own.
+        kid_seed: of KID's subsets; None for the protocol's own.
         weights: a file of Inception's weights; "" for the imported ones.
     """
 
@@ -41,6 +44,7 @@ class Fidelity:
     weights: str = ""
     kid_subsets: int = 0
     kid_subset_size: int = 0
+    kid_seed: int | None = None
     seed: int = 0
     truncation: float = 1.0
     ema: bool = True
@@ -50,6 +54,10 @@ class Fidelity:
     def metrics(self) -> tuple[str, ...]:
         return names_of(self.measures)
 
+    @property
+    def needs(self) -> tuple[tuple[str, str], ...]:
+        return (("inception", self.weights),)
+
     def open(self, world: World) -> Measure:
         check_measures(self.measures)
         settings = named_protocol(self.protocol)
@@ -57,7 +65,9 @@ class Fidelity:
             settings,
             kid_subsets=self.kid_subsets or settings.kid_subsets,
             kid_subset_size=self.kid_subset_size or settings.kid_subset_size,
+            kid_seed=settings.kid_seed if self.kid_seed is None else self.kid_seed,
         )
+        self._check_counts(settings, self.real_samples or None, world.num_classes)
         weights = find_weights("inception", Path(self.weights) if self.weights else None)
         generated = world.generator()
         space = inception_space(settings, weights)
@@ -75,16 +85,15 @@ class Fidelity:
             extractor = Extractor(space, world.mesh, world.batch)
             reals = world.reals(self.split or world.split)
             reals = reals.first(self.real_samples or reals.count)
+            self._check_counts(settings, reals.count, world.num_classes)
+            labels = {"label": reals.labels()} if "intra_fid" in self.measures else {}
             with world.progress(f"features of {reals.name}") as advance:
                 features = features_of(extractor, reals, cache=world.cache, advance=advance)
-            if "intra_fid" in self.measures:
-                features["label"] = reals.labels()
-            about = {"name": reals.name, "samples": reals.count, "fingerprint": reals.fingerprint}
-            return extractor, features, about
+            return extractor, {**features, **labels}, about(reals)
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = dataclasses.replace(sampling, seed=seed)
-            extractor, real, about = opened()
+            extractor, real, which = opened()
             with world.progress("features of generated pictures") as advance:
                 fake = extractor(
                     generated(subject, drawn), lambda done: advance(done, self.samples)
@@ -95,8 +104,19 @@ class Fidelity:
                 metrics=metrics,
                 protocol=space.describe,
                 sampling=drawn.describe(bool(world.recipe.ema)),
-                real=about,
+                real=which,
                 warnings=(*space.warnings, *warnings),
             )
 
         return measure
+
+    def _check_counts(self, protocol: Protocol, real: int | None, classes: int) -> None:
+        """Raises DataError for too few pictures, UsageError for classes that are not there."""
+        check_counts(self.measures, protocol, real=real, generated=self.samples)
+        if "intra_fid" in self.measures and not classes:
+            raise UsageError(f"{self.name}: intra_fid is a mean over classes; this run has none")
+        if "intra_fid" in self.measures and self.samples < 2 * classes:
+            raise DataError(
+                f"{self.name}: intra_fid of {self.samples} generated pictures in {classes} "
+                "classes: at least 2 of each are needed"
+            )

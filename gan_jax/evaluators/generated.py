@@ -17,6 +17,7 @@ from gan_jax.evaluators.samples import conditions, sample_key, sampling_nets
 from gan_jax.evaluators.standing import BATCH_STATISTICS, batch_statistics
 from gan_jax.mesh import AXIS, replicated
 from gan_jax.metrics.protocol import Quantisation, quantise
+from gan_jax.ops.pixels import prepare
 from gan_jax.recipe import Batch, Nets, PyTree, Recipe
 from gan_jax.state import NetState
 
@@ -27,6 +28,9 @@ normalises over its batch; so it is no setting."""
 STANDING_BATCHES = 16
 
 Statistics = Literal["running", "standing", "batch"]
+
+Given = Mapping[str, np.ndarray]
+"""Conditions by their names in a batch, `[N, …]` each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,37 +82,51 @@ class Generated:
             raise ValueError("this recipe generates no pictures")
         self._recipe, self._mesh, self._num_classes = recipe, mesh, num_classes
         whole = replicated(mesh)
-        self._draw = jax.jit(self._inputs, static_argnums=(0, 1), out_shardings=whole)
+        self._draw = jax.jit(self._inputs, static_argnums=1, out_shardings=whole)
         self._pictures = jax.jit(self._block, static_argnums=(6, 7, 8), out_shardings=whole)
         self._statistics = jax.jit(self._statistics_of_block, static_argnums=5, out_shardings=whole)
 
-    def __call__(self, subject: Subject, sampling: Sampling) -> Iterator[np.ndarray]:
-        """Blocks of `BLOCK` pictures and a shorter last one, `sampling.samples` in all; labels in
-        turn."""
-        latents, batch, key = self.inputs(sampling.samples, sampling.seed)
-        yield from self.of(subject, latents, batch, key, sampling)
+    def __call__(
+        self, subject: Subject, sampling: Sampling, given: Given | None = None
+    ) -> Iterator[np.ndarray]:
+        """Blocks of `BLOCK` pictures and a shorter last one, `sampling.samples` in all, under the
+        conditions `given`; else labels in turn."""
+        latents, batch, key = self.inputs(sampling.samples, sampling.seed, given)
+        yield from self.of(subject, latents, batch, key, sampling, given)
 
     def of(
-        self, subject: Subject, latents: PyTree, batch: Batch, key: Array, sampling: Sampling
+        self,
+        subject: Subject,
+        latents: PyTree,
+        batch: Batch,
+        key: Array,
+        sampling: Sampling,
+        given: Given | None = None,
     ) -> Iterator[np.ndarray]:
-        """The same of given latents and conditions, whose rows are a multiple of `BLOCK`."""
-        nets = self._with_statistics(subject, sampling)
+        """The same of given latents and conditions, whose rows are a multiple of `BLOCK`;
+        statistics are measured under the conditions `given`."""
+        nets = self._with_statistics(subject, sampling, given)
         for start in range(0, sampling.samples, BLOCK):
             scale = np.float32(sampling.truncation)
             train = sampling.statistics == "batch"
-            given = (nets, subject.frozen, (latents, batch), key, np.int32(start), scale)
-            pictures = np.asarray(
-                self._pictures(*given, sampling.ema, train, sampling.quantisation)
-            )
+            view = (nets, subject.frozen, (latents, batch), key, np.int32(start), scale)
+            pictures = np.asarray(self._pictures(*view, sampling.ema, train, sampling.quantisation))
             yield pictures[: sampling.samples - start]
 
-    def inputs(self, count: int, seed: int) -> tuple[PyTree, Any, Array]:
-        """Latents, conditions and key of `count` pictures, rounded up to whole blocks."""
-        return self._draw(-(-count // BLOCK) * BLOCK, seed)
+    def inputs(
+        self, count: int, seed: int, given: Given | None = None
+    ) -> tuple[PyTree, Any, Array]:
+        """Latents, conditions and key of `count` pictures, rounded up to whole blocks; the rows of
+        `given` conditions are taken in turn, its uint8 leaves are pictures."""
+        rows = -(-count // BLOCK) * BLOCK
+        if given is None:
+            given = conditions(rows, self._num_classes, None)
+        in_turn = {name: leaf[np.arange(rows) % len(leaf)] for name, leaf in given.items()}
+        return self._draw(in_turn, seed)
 
-    def _inputs(self, rows: int, seed: int) -> tuple[PyTree, Any, Array]:
+    def _inputs(self, given: Batch, seed: int) -> tuple[PyTree, Any, Array]:
         # Compiled for the mesh: several processes cannot put arrays on each other's devices.
-        batch = jax.tree.map(jnp.asarray, conditions(rows, self._num_classes, None))
+        batch = prepare(given)
         key = sample_key(seed)
         assert self._recipe.latents is not None
         return self._recipe.latents(key, batch), batch, key
@@ -143,14 +161,16 @@ class Generated:
         key = jax.random.fold_in(key, start)
         return sampling_nets(self._recipe, nets, frozen, key, ema), latents, batch
 
-    def _with_statistics(self, subject: Subject, sampling: Sampling) -> Mapping[str, NetState]:
+    def _with_statistics(
+        self, subject: Subject, sampling: Sampling, given: Given | None
+    ) -> Mapping[str, NetState]:
         """The networks with the mean of the statistics of `STANDING_BATCHES` batches."""
         if sampling.statistics != "standing":
             return subject.nets
-        latents, batch, key = self.inputs(STANDING_BATCHES * BLOCK, sampling.seed)
-        given = (subject.nets, subject.frozen, (latents, batch), key)
+        latents, batch, key = self.inputs(STANDING_BATCHES * BLOCK, sampling.seed, given)
+        view = (subject.nets, subject.frozen, (latents, batch), key)
         starts = range(0, STANDING_BATCHES * BLOCK, BLOCK)
-        each = [self._statistics(*given, np.int32(start), sampling.ema) for start in starts]
+        each = [self._statistics(*view, np.int32(start), sampling.ema) for start in starts]
         measured = jax.tree.map(lambda *leaves: sum(leaves) / STANDING_BATCHES, *each)
         return {
             name: net.replace(stats={**net.stats, BATCH_STATISTICS: measured[name]})

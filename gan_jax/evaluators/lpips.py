@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -14,6 +14,9 @@ from gan_jax.networks.features.vgg import LPIPS_VGG16, VGG, VGG16
 from gan_jax.weights.store import find_weights
 
 Distance = Callable[[Any, Array, Array], Array]
+
+LPIPS_NEEDS = (("vgg16", ""), ("lpips", ""))
+"""As `needs` of an evaluator."""
 
 
 def find_lpips() -> tuple[Any, dict[str, Any]]:
@@ -27,6 +30,16 @@ def find_lpips() -> tuple[Any, dict[str, Any]]:
     layers = vgg.variables["params"]
     convolutions = {name: leaf for name, leaf in layers.items() if name.startswith("conv")}
     return {"vgg": {"params": convolutions}, "linear": linear.variables}, about
+
+
+def warnings_of(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader of the numbers must know of the weights that `find_lpips` found."""
+    if about["verified"]:
+        return ()
+    return (
+        "the weights of VGG-16 or LPIPS fit, but are not those of known files: the distances are "
+        "unverified",
+    )
 
 
 def lpips(variables: Any, a: Array, b: Array) -> Array:

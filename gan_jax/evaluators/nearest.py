@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import Sampling, Subject
 from gan_jax.evaluators.pictures import Pictures
 from gan_jax.images import grid
@@ -50,23 +50,26 @@ class NearestNeighbours:
         generated = world.generator()
 
         @functools.cache
-        def opened() -> tuple[Pictures, np.ndarray, float | None]:
+        def opened() -> tuple[Pictures, np.ndarray, Pictures | None, float]:
             reals = world.reals(world.split)
             with world.progress(f"reading {reals.name}") as advance:
                 rows = as_rows(counted(reals, advance))
             if not self.held_out:
-                return reals, rows, None
-            unseen = as_rows(world.reals(self.held_out).first(self.samples).each())
-            return reals, rows, float(nearest(unseen, rows, count=1)[1].mean())
+                return reals, rows, None, 0.0
+            unseen = world.reals(self.held_out).first(self.samples)
+            distances = nearest(as_rows(unseen.each()), rows, count=1)[1]
+            return reals, rows, unseen, float(distances.mean())
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = Sampling(samples=self.samples, seed=seed, ema=self.ema)
-            reals, rows, unseen = opened()
+            reals, rows, unseen, expected = opened()
             pictures = np.concatenate(list(generated(subject, drawn)))
             indices, distances = nearest(as_rows(pictures), rows, count=self.neighbours)
             values = {"distance": float(distances[:, 0].mean())}
+            real = about(reals)
             if unseen is not None:
-                values |= {"held_out_distance": unseen, "ratio": values["distance"] / unseen}
+                real["held_out"] = about(unseen)
+                values |= {"held_out_distance": expected, "ratio": values["distance"] / expected}
             shown = [
                 picture
                 for row in range(min(self.shown, self.samples))
@@ -76,7 +79,7 @@ class NearestNeighbours:
                 metrics={name: {"value": value} for name, value in values.items()},
                 protocol={"space": f"pixels at {SIZE} x {SIZE}", "unit": "levels of 255"},
                 sampling=drawn.describe(bool(world.recipe.ema)),
-                real={"name": reals.name, "samples": reals.count, "held_out": self.held_out},
+                real=real,
                 pictures={"nearest": grid(np.stack(shown), self.neighbours + 1)},
             )
 

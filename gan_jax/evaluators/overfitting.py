@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from gan_jax.errors import UsageError
-from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import BLOCK, Sampling, Subject
 from gan_jax.evaluators.pictures import Pictures
 from gan_jax.evaluators.samples import conditions, sampling_nets
@@ -65,8 +65,7 @@ class Overfitting:
                 start += len(block)
             return np.concatenate(found)
 
-        def on_reals(subject: Subject, split: str) -> np.ndarray:
-            pictures = world.reals(split).first(self.samples)
+        def on_reals(subject: Subject, pictures: Pictures) -> np.ndarray:
             labels = pictures.labels() if world.num_classes else np.zeros(pictures.count, np.int32)
             return all_logits(subject, blocks(pictures), labels)
 
@@ -74,8 +73,13 @@ class Overfitting:
             drawn = dataclasses.replace(sampling, seed=seed)
             label = conditions(self.samples, world.num_classes, None)["label"]
             fake = all_logits(subject, generated(subject, drawn), label)
-            train = on_reals(subject, world.split)
-            held_out = on_reals(subject, self.held_out) if self.held_out else train
+            seen = world.reals(world.split).first(self.samples)
+            real = about(seen)
+            train = held_out = on_reals(subject, seen)
+            if self.held_out:
+                unseen = world.reals(self.held_out).first(self.samples)
+                real["held_out"] = about(unseen)
+                held_out = on_reals(subject, unseen)
             found = discriminator_accuracy(train, held_out, fake)
             values = {
                 "train_accuracy": found.train,
@@ -88,7 +92,7 @@ class Overfitting:
                 metrics={name: {"value": values[name]} for name in self.metrics},
                 protocol={"threshold": 0.0, "discriminator": "raw"},
                 sampling=drawn.describe(bool(world.recipe.ema)),
-                real={"name": world.reals(world.split).name, "held_out": self.held_out},
+                real=real,
             )
 
         return measure

@@ -15,9 +15,10 @@ from jax import Array, lax
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluation, Measure, World
 from gan_jax.evaluators.generated import BLOCK, Sampling, Subject
-from gan_jax.evaluators.lpips import find_lpips, lpips
+from gan_jax.evaluators.lpips import LPIPS_NEEDS, find_lpips, lpips, warnings_of
 from gan_jax.evaluators.samples import sampling_nets
 from gan_jax.metrics.perceptual import lerp, perceptual_path_length, slerp
+from gan_jax.recipe import Batch, Nets, PyTree, Recipe
 
 LARGEST = 256
 """Pixels a side that LPIPS sees at most: larger pictures are averaged down, as in StyleGAN."""
@@ -31,6 +32,7 @@ class PathLength:
     Attributes:
         samples: pairs.
         path: "full" draws t in [0, 1] for each pair, "end" takes t = 0.
+        space: "z", along the sphere, or "w", straight between a generator's styles.
         epsilon: the step of t.
     """
 
@@ -38,10 +40,12 @@ class PathLength:
     every: str = ""
     samples: int = 10_000
     path: Literal["full", "end"] = "end"
+    space: Literal["z", "w"] = "z"
     epsilon: float = 1e-4
     seed: int = 0
     ema: bool = True
     metrics: tuple[str, ...] = ("ppl",)
+    needs = LPIPS_NEEDS
 
     def open(self, world: World) -> Measure:
         if self.path not in ("full", "end"):
@@ -49,15 +53,17 @@ class PathLength:
         generated = world.generator()
         recipe = world.recipe
         variables, about = find_lpips()
-        assert recipe.generate is not None
-        generate = recipe.generate
+        if self.space not in ("z", "w"):
+            raise UsageError(f"{self.name}: space {self.space!r} must be z or w")
+        moved = between_styles if self.space == "w" else between_latents
+        if self.space == "w" and recipe.styles is None:
+            raise UsageError(f"{self.name}: this generator has no w: set space to z")
 
         @functools.partial(jax.jit, static_argnums=8)
         def distances(eye, nets, frozen, latents, others, batch, t, key, ema: bool) -> Array:
             def at(position: Array) -> Array:
-                moved = jax.tree.map(lambda a, b: along(a, b, position), latents, others)
                 view = sampling_nets(recipe, nets, frozen, key, ema)  # the same noise for both
-                return shrunk(as_rgb(generate(view, moved, batch, jnp.ones(()))))
+                return shrunk(as_rgb(moved(recipe, view, latents, others, batch, position)))
 
             return lpips(eye, at(t), at(t + self.epsilon))
 
@@ -82,11 +88,30 @@ class PathLength:
             value = perceptual_path_length(every, epsilon=self.epsilon)
             return Evaluation(
                 metrics={"ppl": {"value": value}},
-                protocol={**about, "space": "z", "path": self.path, "epsilon": self.epsilon},
+                protocol={**about, "space": self.space, "path": self.path, "epsilon": self.epsilon},
                 sampling=drawn.describe(bool(recipe.ema)),
+                warnings=warnings_of(about),
             )
 
         return measure
+
+
+def between_latents(
+    recipe: Recipe, nets: Nets, a: PyTree, b: PyTree, batch: Batch, t: Array
+) -> Array:
+    """Pictures at t `[B]` between latents a and b."""
+    assert recipe.generate is not None
+    latents = jax.tree.map(lambda a, b: along(a, b, t), a, b)
+    return recipe.generate(nets, latents, batch, jnp.ones(()))
+
+
+def between_styles(
+    recipe: Recipe, nets: Nets, a: PyTree, b: PyTree, batch: Batch, t: Array
+) -> Array:
+    """Pictures at t `[B]` between the styles of latents a and b."""
+    assert recipe.styles is not None and recipe.synthesise is not None
+    start, end = (recipe.styles(nets, latents, batch) for latents in (a, b))
+    return recipe.synthesise(nets, lerp(start, end, t[:, None, None]))
 
 
 def along(a: Array, b: Array, t: Array) -> Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,8 @@ from gan_jax.errors import DataError
 from gan_jax.evaluators.arrays_file import read_arrays
 
 THREADS = 4
+
+Advance = Callable[..., None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,8 @@ class Pictures:
         count: how many.
         uniform: whether all have one shape.
         read: index -> uint8 `[H, W, C]`.
-        read_label: index -> class; None where there are none.
+        read_fields: index -> what the example holds besides its picture.
+        label: the field that is its class.
     """
 
     name: str
@@ -36,7 +40,8 @@ class Pictures:
     count: int
     uniform: bool
     read: Callable[[int], np.ndarray]
-    read_label: Callable[[int], int] | None = None
+    read_fields: Callable[[int], Mapping[str, Any]] = lambda index: {}
+    label: str = "label"
 
     def first(self, count: int) -> Pictures:
         """So many of them, in an order that a fixed seed shuffles (files of a folder stand sorted
@@ -44,20 +49,28 @@ class Pictures:
         if count >= self.count:
             return self
         chosen = np.sort(np.random.RandomState(0).permutation(self.count)[:count]).tolist()
-        label = self.read_label
         return dataclasses.replace(
             self,
             count=count,
             fingerprint=f"{self.fingerprint}-{count}",
             read=lambda index: self.read(chosen[index]),
-            read_label=None if label is None else lambda index: label(chosen[index]),
+            read_fields=lambda index: self.read_fields(chosen[index]),
         )
 
     def labels(self) -> np.ndarray:
         """int32 `[count]`; raises DataError where there are none."""
-        if self.read_label is None:
+        if not self.count or self.label not in self.read_fields(0):
             raise DataError(f"{self.name} has no labels")
-        return np.array([self.read_label(index) for index in range(self.count)], np.int32)
+        return self.fields((self.label,))[self.label].astype(np.int32)
+
+    def fields(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Those of the examples' fields, `[count, …]` each; raises DataError for one that is not
+        there."""
+        missing = sorted(set(names) - set(self.read_fields(0)))
+        if missing:
+            raise DataError(f"{self.name}: its examples have no {missing[0]!r}")
+        rows = [self.read_fields(index) for index in range(self.count)]
+        return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in names}
 
     def each(self, change: Callable[[np.ndarray], np.ndarray] = lambda x: x) -> Iterator:
         """`change` of each picture, in order, read ahead in threads."""
@@ -71,7 +84,7 @@ class Pictures:
                 yield from pool.map(read, range(start, min(start + ahead, self.count)))
 
 
-def of_source(name: str, source, form: str) -> Pictures:
+def of_source(name: str, source, form: str, label: str = "label") -> Pictures:
     """A data source as training sees it, without flips; `form` tells its geometry."""
     fingerprint = getattr(source, "fingerprint", f"length-{len(source)}")
 
@@ -84,7 +97,8 @@ def of_source(name: str, source, form: str) -> Pictures:
         count=len(source),
         uniform=True,
         read=read,
-        read_label=(lambda index: int(source[index]["label"])) if "label" in source[0] else None,
+        read_fields=lambda index: {k: v for k, v in source[index].items() if k != "image"},
+        label=label,
     )
 
 
@@ -113,12 +127,14 @@ def of_npz(path: Path) -> Pictures:
     return of_array(str(path), images)
 
 
-def of_folder(path: Path) -> Pictures:
+def of_folder(path: Path, advance: Advance = lambda *progress: None) -> Pictures:
     """All pictures below a folder at their own sizes, sorted by path, RGB: alpha is dropped, not
     laid over a background, as the reference tools do.
 
+    The fingerprint is of all names and bytes, read once; `advance(done, total)` hears how far.
+
     Raises:
-        DataError: no such folder, or no pictures in it.
+        DataError: no such folder, no pictures in it, or a file that cannot be read.
     """
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder")
@@ -133,14 +149,31 @@ def of_folder(path: Path) -> Pictures:
     def read(index: int) -> np.ndarray:
         return read_rgb(files[index])
 
-    listing = "\n".join(f"{file.relative_to(path)} {file.stat().st_size}" for file in files)
     return Pictures(
         name=str(path),
-        fingerprint=hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest(),
+        fingerprint=_contents_sha256(path, files, advance),
         count=len(files),
         uniform=_one_size(files),
         read=read,
     )
+
+
+def _contents_sha256(folder: Path, files: Sequence[Path], advance: Advance) -> str:
+    """Of every file's path below the folder and its bytes."""
+    whole = hashlib.sha256()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, (file, own) in enumerate(zip(files, pool.map(_sha256, files), strict=True), 1):
+            whole.update(f"{file.relative_to(folder)} {own}\n".encode(errors="surrogateescape"))
+            advance(done, len(files))
+    return whole.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def read_rgb(file: Path) -> np.ndarray:

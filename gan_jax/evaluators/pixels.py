@@ -8,7 +8,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.evaluators.evaluator import Evaluation, Measure, World
+from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
 from gan_jax.metrics.laplacian_patches import patch_distances
 from gan_jax.metrics.spectrum import log_power_spectrum, spectrum_distance
@@ -46,12 +46,11 @@ class PixelStatistics:
         @functools.cache
         def real() -> tuple[np.ndarray, dict]:
             reals = world.reals(world.split).first(self.samples)
-            about = {"name": reals.name, "samples": reals.count, "fingerprint": reals.fingerprint}
-            return np.stack(list(reals.each())), about
+            return np.stack(list(reals.each())), about(reals)
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = dataclasses.replace(sampling, seed=seed)
-            true, about = real()
+            true, which = real()
             fake = np.concatenate(list(generated(subject, drawn)))
             levels = patch_distances(true, fake, seed=seed)
             spectrum = spectrum_distance(spectra(true), spectra(fake))
@@ -62,7 +61,7 @@ class PixelStatistics:
                 metrics={name: {"value": value} for name, value in values.items()},
                 protocol={"space": "pixels"},
                 sampling=drawn.describe(bool(world.recipe.ema)),
-                real=about,
+                real=which,
             )
 
         return measure

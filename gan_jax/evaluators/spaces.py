@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from gan_jax.evaluators.features import FeatureSpace
-from gan_jax.metrics.protocol import Protocol, describe, normalise
+from gan_jax.metrics.protocol import Protocol, as_used, normalise
 from gan_jax.metrics.resize import resize
 from gan_jax.networks.features.avatar_judge import AvatarJudge, Readings, to_judge_input
 from gan_jax.networks.features.inception import FIDInception
@@ -37,7 +37,7 @@ def inception_space(protocol: Protocol, weights: Weights) -> FeatureSpace:
 
     return FeatureSpace(
         name="inception",
-        describe=describe(protocol) | provenance(weights),
+        describe=as_used(protocol) | provenance(weights),
         decides=(
             *("network", "weights_sha256", "resize", "size", "normalisation"),
             "inception_score_logits",

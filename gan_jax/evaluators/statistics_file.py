@@ -14,6 +14,7 @@ import numpy as np
 from gan_jax.errors import DataError
 from gan_jax.evaluators.arrays_file import read_arrays
 from gan_jax.images import write_whole
+from gan_jax.metrics.frechet import check_gaussian
 
 DECIDES = ("network", "weights_sha256", "resize", "size", "normalisation", "ddof")
 """What two statistics must have in common to be compared."""
@@ -84,6 +85,19 @@ def _protocol(path: Path, found: Mapping[str, np.ndarray]) -> Mapping[str, Any] 
 def is_statistics(path: Path) -> bool:
     """Whether an `.npz` holds a mean and a covariance rather than pictures; raises DataError."""
     return {"mu", "sigma"} <= read_arrays(path).keys()
+
+
+def check_usable(statistics: Statistics, width: int) -> None:
+    """Raises DataError unless it is of `width` features, with a covariance that can be one."""
+    if len(statistics.mean) != width:
+        raise DataError(
+            f"{statistics.name}: statistics of {len(statistics.mean)} features, but this network "
+            f"has {width}"
+        )
+    try:
+        check_gaussian(statistics.mean, statistics.covariance, "stored")
+    except DataError as error:
+        raise DataError(f"{statistics.name}: {error}") from error
 
 
 def check_same_protocol(statistics: Statistics, protocol: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ the same key and layer name give the same values, and checkpoints fit one to one
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -21,14 +22,16 @@ from gan_jax.ops.convolution import Form, Padding, convolution, transposed_convo
 class Convolution(nn.Module):
     """A convolution of `[B, H, W, I]` to `[B, h, w, features]`; parameters of `nn.Conv`.
 
-    `padding` is `"SAME"`, `"VALID"` or (low, high) pairs; `dtype` is that of the computation
-    (None: the one that input and parameters promote to), `form` as in `ops.convolution`.
+    `padding` is `"SAME"`, `"VALID"` or (low, high) pairs; `groups` is `feature_group_count`;
+    `dtype` is that of the computation (None: the one that input and parameters promote to), `form`
+    as in `ops.convolution`.
     """
 
     features: int
     kernel_size: Sequence[int]
     strides: Sequence[int] = (1, 1)
     padding: Padding = "SAME"
+    groups: int = 1
     use_bias: bool = True
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -38,7 +41,7 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return _apply(self, convolution, x)
+        return _apply(self, partial(convolution, groups=self.groups), x, x.shape[-1] // self.groups)
 
 
 class TransposedConvolution(nn.Module):
@@ -61,12 +64,12 @@ class TransposedConvolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return _apply(self, transposed_convolution, x)
+        return _apply(self, transposed_convolution, x, x.shape[-1])
 
 
-def _apply(layer: Convolution | TransposedConvolution, operation, x: Array) -> Array:
+def _apply(layer: Convolution | TransposedConvolution, operation, x: Array, inputs: int) -> Array:
     """Makes the layer's parameters, promotes dtypes as Flax does, convolves and adds the bias."""
-    shape = (*layer.kernel_size, x.shape[-1], layer.features)
+    shape = (*layer.kernel_size, inputs, layer.features)
     kernel = layer.param("kernel", layer.kernel_init, shape, layer.param_dtype)
     bias = None
     if layer.use_bias:

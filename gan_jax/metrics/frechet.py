@@ -42,6 +42,11 @@ def frechet_distance(
     return float(_squared(mean_a - mean_b) + traces - 2 * nuclear_norm(product))
 
 
+def check_gaussian(mean: ArrayLike, covariance: ArrayLike, which: str) -> None:
+    """Raises DataError where `frechet_distance` would, for this mean and covariance alone."""
+    _factor(_gaussian(mean, covariance, which)[1], which)
+
+
 def frechet_distance_of_features(a: ArrayLike, b: ArrayLike, *, ddof: int = 1) -> float:
     """The same of features `[N, D]` and `[M, D]`. Few samples are their own factors of the
     covariance, centred and over sqrt(N - ddof): no `[D, D]` matrix is made, nothing is lost."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +18,6 @@ from gan_jax.errors import DataError, UsageError
 LPIPS_SHIFT = (-0.030, -0.088, -0.188)
 LPIPS_SCALE = (0.458, 0.448, 0.450)
 EPSILON = 1e-10
-
-Space = Literal["z", "w"]
 
 
 def lpips_distance(
@@ -62,17 +59,6 @@ def slerp(a: Array, b: Array, t: Array | float) -> Array:
     sine = jnp.linalg.norm(across, axis=-1, keepdims=True)
     angle = t * jnp.arctan2(sine, cosine)  # exact where the arc cosine has lost its digits
     return _direction(a * jnp.cos(angle) + _direction(across) * jnp.sin(angle))
-
-
-def path_points(
-    a: Array, b: Array, t: Array | float, epsilon: float, space: Space
-) -> tuple[Array, Array]:
-    """The points of the path from a to b `[N, D]` at t and at t + epsilon, `t` a number or
-    `[N, 1]` (all zero for the path's end): along the sphere in z, straight in w."""
-    if space not in ("z", "w"):
-        raise UsageError(f"path length in the space {space!r}; it is z or w")
-    between = slerp if space == "z" else lerp
-    return between(a, b, t), between(a, b, t + epsilon)
 
 
 def perceptual_path_length(

@@ -127,6 +127,14 @@ def describe(protocol: Protocol) -> dict[str, Any]:
     return asdict(protocol)
 
 
+def as_used(protocol: Protocol) -> dict[str, Any]:
+    """The same for a row: how many pictures and which real ones the preset wants stands under
+    `preset`, for the row itself says what was used."""
+    choices = describe(protocol)
+    preset = {name: choices.pop(name) for name in ("samples", "real_split")}
+    return {**choices, "preset": preset}
+
+
 def normalise(images: AnyArray, how: Normalisation) -> AnyArray:
     """Pictures in 0..255, uint8 or float, -> float32 about [-1, 1], as the network saw them."""
     floats = images.astype(np.float32)

@@ -20,12 +20,16 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Geometry:
-    """A convolution of `[B, H, W, I]` to `[B, h, w, O]`; every pair is of rows and columns."""
+    """A convolution of `[B, H, W, I]` to `[B, h, w, O]`; every pair is of rows and columns.
+
+    With several groups, each makes its share of the outputs from its share of the inputs.
+    """
 
     size: Pair
     kernel: Pair
     strides: Pair
     padding: tuple[Pair, Pair]
+    groups: int = 1
 
     @cached_property
     def output(self) -> Pair:

@@ -22,29 +22,40 @@ def convolution(
     *,
     strides: Sequence[int] = (1, 1),
     padding: Padding = "SAME",
+    groups: int = 1,
     form: Form | None = None,
 ) -> Array:
     """Convolves as `lax.conv_general_dilated` and `flax.linen.Conv` do (no kernel flip).
 
     Args:
       x: input `[B, H, W, I]`.
-      kernel: `[kh, kw, I, O]`, of the input's dtype.
+      kernel: `[kh, kw, I / groups, O]`, of the input's dtype.
       strides: rows and columns.
       padding: `"SAME"`, `"VALID"`, or (low, high) pairs for rows and columns.
+      groups: of neighbouring channels, each convolved by itself (`feature_group_count`); as many
+        as channels make it depthwise.
       form: `"lax"` (the backend's own convolution), `"matmul"`, or None for the faster one.
 
     Returns:
       `[B, h, w, O]` in the input's dtype; half precision is accumulated in float32.
 
     Raises:
-      ValueError: shapes, strides or padding that do not make a convolution of two dimensions.
+      ValueError: shapes, strides, padding or groups that do not make a convolution of two
+        dimensions.
       TypeError: input and kernel of different dtypes.
     """
-    strides = _check(x, kernel, strides, form)
+    strides = _check(x, kernel, strides, groups, form)
     pairs = _convolution_padding(x, kernel, strides, padding)
     if _choose(form) == "lax":
-        return lax.conv_general_dilated(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
-    geometry = Geometry(pair(x.shape[1:3]), pair(kernel.shape[:2]), strides, pairs)
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            strides,
+            pairs,
+            dimension_numbers=DIMENSIONS,
+            feature_group_count=groups,
+        )
+    geometry = Geometry(pair(x.shape[1:3]), pair(kernel.shape[:2]), strides, pairs, groups)
     return matmul.convolve(geometry, *_over_the_same_axes(x, kernel))
 
 
@@ -73,7 +84,7 @@ def transposed_convolution(
       ValueError: shapes, strides or padding that do not make a convolution of two dimensions.
       TypeError: input and kernel of different dtypes.
     """
-    strides = _check(x, kernel, strides, form)
+    strides = _check(x, kernel, strides, 1, form)
     pairs = _transposed_padding(kernel, strides, padding)
     if _choose(form) == "lax":
         return lax.conv_transpose(x, kernel, strides, pairs, dimension_numbers=DIMENSIONS)
@@ -120,12 +131,12 @@ def _choose(form: Form | None) -> Form:
     return "matmul" if jax.default_backend() == "cpu" else "lax"
 
 
-def _check(x: Array, kernel: Array, strides: Sequence[int], form) -> tuple[int, int]:
+def _check(x: Array, kernel: Array, strides: Sequence[int], groups: int, form) -> tuple[int, int]:
     if x.ndim != 4 or kernel.ndim != 4:
         raise ValueError(f"expected [B, H, W, I] and [kh, kw, I, O], got {x.shape}, {kernel.shape}")
-    if x.shape[-1] != kernel.shape[2]:
+    if groups < 1 or x.shape[-1] != kernel.shape[2] * groups or kernel.shape[3] % groups:
         raise ValueError(
-            f"{x.shape[-1]} input channels do not fit a kernel of {kernel.shape} (no groups)"
+            f"{x.shape[-1]} input channels and a kernel of {kernel.shape} make no {groups} groups"
         )
     if x.dtype != kernel.dtype:
         raise TypeError(f"input is {x.dtype} and kernel {kernel.dtype}; cast one to the other")

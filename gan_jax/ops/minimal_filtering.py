@@ -31,7 +31,8 @@ from gan_jax.ops.winograd import (
     map_taps_adjoint,
 )
 
-# Measured on CPU: with fewer channels, or with fewer multiplications saved, the maps cost more.
+# Measured on CPU: with fewer channels, or with fewer multiplications saved, the maps cost more. Of
+# groups no number is too few: their narrow products take less than gathering windows for them.
 FEWEST_CHANNELS = 32
 LEAST_GAIN = 1.2
 
@@ -40,7 +41,8 @@ def pays(geometry: Geometry, inputs: int, features: int, dtype: jnp.dtype) -> bo
     """Whether this is the faster form; never in half precision, which the maps' sums would hurt."""
     if jnp.finfo(dtype).bits < 32 or any(taps not in ALGORITHMS for taps in geometry.taps):
         return False
-    if min(prod(geometry.block) * inputs, features) < FEWEST_CHANNELS:
+    channels = min(prod(geometry.block) * inputs, features)
+    if geometry.groups == 1 and channels < FEWEST_CHANNELS:
         return False
     algorithms = _algorithms(geometry)
     products = prod(algorithm.products for algorithm in algorithms)

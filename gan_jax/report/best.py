@@ -6,25 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 LOWER = {
-    "fid", "kid", "kid_full", "fd_avatar", "fd", "mmd", "mind", "swd", "ppl", "nme",
-    "expression_error", "identity_drift", "single_ms", "batch_ms",
+    "fid", "kid", "kid_full", "mind", "intra_fid", "fd_avatar", "ppl", "swd", "spectrum",
+    "expression_error", "landmark_error", "identity_drift", "single_ms", "batch_ms",
 }  # fmt: skip
 HIGHER = {
     "is", "precision", "recall", "density", "coverage", "modes_covered", "modes_entropy",
     "expression_accuracy", "style_accuracy", "images_per_second",
 }  # fmt: skip
 
+ROUNDING = 1e-5
+"""Relative: devices and batch sizes move a metric by as much."""
+
 
 def direction(name: str) -> str | None:
     """ "lower" or "higher", by the metric's name behind its group; None for an unknown one."""
     own = name.rpartition("/")[2]
+    own = "swd" if own.startswith("swd_") else own  # of one level of the pyramid
     return "lower" if own in LOWER else "higher" if own in HIGHER else None
 
 
 def mark_best(
     rows: Sequence[Mapping[str, Any]], metrics: Sequence[Mapping[str, str | None]]
 ) -> None:
-    """Sets `best` of the entries that are: "all", or "run" where the table has several runs."""
+    """Sets `best` of the entries that are: "all", or "run" where the table has several runs.
+
+    Values that differ by no more than rounding and noise are equally good; where all are, none is
+    the best.
+    """
     runs = {row["run"] for row in rows}
     for metric in metrics:
         choose = {"lower": min, "higher": max, None: None}[metric["better"]]
@@ -44,10 +52,26 @@ def _mark(
     choose: Callable[..., float],
     mark: str,
 ) -> None:
-    """A single value is not the best of anything."""
-    if mark == "all" and len(rows) < 2:
+    """Marks the best and what cannot be told from it, unless that is all there is."""
+    entries = [row["entries"][name] for row in rows]
+    if not entries:
         return
-    best = choose((row["entries"][name]["value"] for row in rows), default=None)
-    for row in rows:
-        if row["entries"][name]["value"] == best:
-            row["entries"][name]["best"] = mark
+    value = choose(entry["value"] for entry in entries)
+    best = next(entry for entry in entries if entry["value"] == value)
+    tied = [entry for entry in entries if not _differ(entry, best)]
+    if len(tied) < len(entries):
+        for entry in tied:
+            entry["best"] = mark
+
+
+def _differ(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two values are further apart than their rounding and their noise."""
+    rounding = ROUNDING * max(abs(a["value"]), abs(b["value"]))
+    return abs(a["value"] - b["value"]) > max(rounding, _noise(a), _noise(b))
+
+
+def _noise(entry: Mapping[str, Any]) -> float:
+    """Half of the interval, or the standard deviation; 0 where neither is known."""
+    if entry["low"] is not None and entry["high"] is not None:
+        return (entry["high"] - entry["low"]) / 2
+    return entry["std"] or 0.0

@@ -21,6 +21,9 @@ SETTINGS = ("parameters", "truncation", "statistics", "dtype")
 """Of the generator that was sampled: curves of different settings are different curves."""
 
 PLACED = (*COMPARABLE, "step", "images_seen", "metrics", "warnings")
+UNSHOWN = ("time", "seconds")
+"""When a row was made and how long that took: no part of what was measured."""
+
 SHOWN_ABOVE = ("name", "verified")
 """Of a protocol: they stand in the title of its table."""
 
@@ -92,7 +95,7 @@ def _row(run: int, row: Mapping[str, Any], elapsed: _Elapsed) -> dict[str, Any]:
     step = number(row.get("step"))
     warnings = row.get("warnings") or []
     metrics = row.get("metrics")
-    fields = {name: value for name, value in row.items() if name not in PLACED}
+    fields = {name: value for name, value in row.items() if name not in (*PLACED, *UNSHOWN)}
     return {
         "run": run,
         "step": step,

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from gan_jax.errors import UsageError
-from gan_jax.weights.known import NETWORKS, is_known, usual_file
+from gan_jax.weights.known import NETWORKS, is_credible, usual_file
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package: NAME.safetensors with a card NAME.json beside it."""
@@ -17,7 +17,8 @@ SHIPPED = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True)
 class Stored:
-    """A converted file, as its metadata describes it; `problem` says why it cannot be used."""
+    """A converted file, as its metadata describes it; `problem` says why it cannot be used. Whether
+    the content is what they say, only reading it whole tells (`weights verify`)."""
 
     network: str
     path: Path
@@ -48,6 +49,8 @@ def locate(network: str, given: Path | None) -> Path:
         UsageError: there is none; says which file is wanted and how to give it.
     """
     if given is not None:
+        if given.is_dir():
+            raise UsageError(f"weights {given}: it is a folder: give a file in it")
         if not given.is_file():
             raise UsageError(f"weights {given}: there is no such file")
         return given
@@ -95,6 +98,6 @@ def _describe(network: str, path: Path) -> Stored:
         size=path.stat().st_size,
         source_file=metadata.get("source_file", ""),
         source_sha256=sha256,
-        verified=not problem and is_known(network, sha256),
+        verified=not problem and is_credible(network, sha256, metadata.get("content_sha256", "")),
         problem=problem,
     )

@@ -1,7 +1,11 @@
 """Weights of feature networks: imported once from the files that the world uses, then found.
 
 Nothing is ever downloaded. What a number was measured with is the sha256 of the file that the
-weights came from; `verified` says that it is one of `known.KNOWN`.
+weights came from; `verified` says that it is one of `known.KNOWN`: an original file by its own
+hash, a converted one by the hash of what it holds where the project knows that. Where it does not,
+a converted file is believed if our own import left it in the weights folder with the hash of its
+content, and that content is unchanged: whoever can write there can forge it, so the proof is to
+import the original again. A converted file from anywhere else is unverified.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ import numpy as np
 from gan_jax.errors import UsageError
 from gan_jax.weights.convert import flat_shapes
 from gan_jax.weights.feature_networks import check_name, convert_file, network_shapes
-from gan_jax.weights.folder import SHIPPED, locate, stored_path
-from gan_jax.weights.known import NETWORKS, is_known
+from gan_jax.weights.folder import SHIPPED, locate, stored_path, weights_folder
+from gan_jax.weights.known import NETWORKS, is_credible, is_known, is_known_content
 from gan_jax.weights.variables import Variables, read_variables, sha256_of, write_variables
 
 CONVERTER = "1"
@@ -36,7 +40,7 @@ class Weights:
         path: the file that was read.
         variables: as Flax has them, of NumPy arrays.
         sha256: of the file that the weights were published in.
-        verified: whether that file is known to hold this network.
+        verified: whether that file is known to hold this network, as far as that can be told.
     """
 
     network: str
@@ -101,13 +105,20 @@ def _converted(network: str, path: Path) -> Weights:
         raise UsageError(f"weights {path}: they do not fit {network}")
     if not all(np.isfinite(leaf).all() for leaf in _flat(variables).values()):
         raise UsageError(f"weights {path}: they hold numbers that are not finite")
-    recorded = metadata.get("content_sha256")
-    if recorded is not None and recorded != content_sha256(variables):
+    content, recorded = content_sha256(variables), metadata.get("content_sha256", "")
+    if recorded not in ("", content):
         raise UsageError(f"weights {path}: damaged since they were imported; import them again")
     if path.parent == SHIPPED:
         return Weights(network, path, variables, _checked_card(path), verified=True)
-    sha256 = metadata.get("source_sha256") or sha256_of(path)
-    return Weights(network, path, variables, sha256, is_known(network, sha256))
+    source = metadata.get("source_sha256", "")
+    is_ours = path.resolve() == stored_path(network, weights_folder()).resolve()
+    verified = is_known_content(network, content) or (
+        is_ours and is_credible(network, source, recorded)
+    )
+    # The hash of a known file stands for its content only.
+    is_false_claim = is_known(network, source) and not verified
+    sha256 = sha256_of(path) if is_false_claim or not source else source
+    return Weights(network, path, variables, sha256, verified)
 
 
 def _checked_card(path: Path) -> str:

@@ -25,6 +25,7 @@ from gan_jax.weights.torch_pickle import (
     Tensor,
     plain,
     read_pickle,
+    reason_of,
     tensors_of,
     view,
 )
@@ -65,7 +66,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise UsageError(f"weights {path}: {error.strerror or error}") from error
     except DAMAGE as error:
-        reason = plain(str(error))
+        reason = plain(reason_of(error))
         raise UsageError(f"weights {path}: damaged ({reason}); nothing in it was run") from error
 
 
@@ -130,7 +131,7 @@ def _next_pickle(file: BinaryIO):
         for _ in pickletools.genops(stream):
             pass
     except (ValueError, IndexError, OverflowError) as error:
-        raise Refused(f"its pickle is damaged or cut short: {str(error)[:80]}") from error
+        raise Refused(f"its pickle is damaged or cut short: {reason_of(error)}") from error
     file.seek(begin + stream.tell())
     return read_pickle(head[: stream.tell()])
 

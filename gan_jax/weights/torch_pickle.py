@@ -59,6 +59,13 @@ def plain(message: str) -> str:
     return line if len(line) <= 300 else f"{line[:300]} …"
 
 
+def reason_of(error: Exception) -> str:
+    """Why a damaged pickle cannot be read, for people."""
+    if isinstance(error, UnicodeError):
+        return "there are bytes in it where a name should be"
+    return str(error)[:80]
+
+
 class Fixed:
     """What a pickle may make or mention, but not change afterwards."""
 
@@ -171,7 +178,9 @@ def read_pickle(content: bytes) -> Any:
     except Refused:
         raise
     except Exception as error:  # a damaged pickle may fail in any way
-        raise Refused(f"its pickle is damaged ({type(error).__name__}: {error})") from error
+        raise Refused(
+            f"its pickle is damaged ({type(error).__name__}: {reason_of(error)})"
+        ) from error
 
 
 def check_opcodes(content: bytes) -> None:
@@ -192,7 +201,7 @@ def check_opcodes(content: bytes) -> None:
             ):
                 raise Refused("its pickle is damaged (memo index)")
     except (ValueError, IndexError, OverflowError) as error:
-        raise Refused(f"its pickle is damaged ({error})") from error
+        raise Refused(f"its pickle is damaged ({reason_of(error)})") from error
 
 
 def tensors_of(found: Any) -> dict[str, Tensor]:

@@ -1,16 +1,23 @@
 """Each evaluator on a generator whose every number is known, or bounded, beforehand."""
 
+import dataclasses
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.errors import DataError, UsageError
+from gan_jax.evaluate_run import EVALUATORS
+from gan_jax.evaluators import diversity
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.collapse import Limits, Watch
 from gan_jax.evaluators.diversity import Diversity
 from gan_jax.evaluators.fidelity import Fidelity
 from gan_jax.evaluators.interpolation import Interpolation, detour
 from gan_jax.evaluators.latency import Latency
+from gan_jax.evaluators.lpips import warnings_of
 from gan_jax.evaluators.nearest import NearestNeighbours
+from gan_jax.evaluators.needs import check_weights
 from gan_jax.evaluators.overfitting import Overfitting
 from gan_jax.evaluators.path_length import PathLength
 from gan_jax.evaluators.pixels import PixelStatistics
@@ -25,6 +32,20 @@ def test_diversity_sees_a_collapse():
     assert collapsed["variance_ratio"] < 1e-3
     assert collapsed["ms_ssim"] > 0.99 > healthy["ms_ssim"]
     assert healthy["ms_ssim_real"] == collapsed["ms_ssim_real"]
+
+
+def test_perceptual_diversity_is_the_mean_distance_of_pairs(monkeypatch):
+    """With the mean absolute difference in place of LPIPS: two N(0, 1) latents behind tanh."""
+    monkeypatch.setattr(diversity, "find_lpips", lambda: ({}, {"verified": True}))
+    distance = lambda eye, a, b: jnp.abs(a - b).mean(axis=(1, 2, 3))  # noqa: E731
+    monkeypatch.setattr(diversity, "lpips", distance)
+    evaluator = EVALUATORS["lpips_diversity"]
+    assert isinstance(evaluator, Diversity) and evaluator.perceptual
+    found = measure(dataclasses.replace(evaluator, samples=150, pairs=100))
+    z = np.tanh(np.random.default_rng(0).normal(size=(2, 100_000)))
+    expected = np.abs(z[0] - z[1]).mean()
+    assert found["lpips"] == pytest.approx(expected, rel=0.15)
+    assert found["lpips_real"] == pytest.approx(expected, rel=0.15)
 
 
 def test_pixels_of_the_same_distribution_are_nearer():
@@ -98,6 +119,8 @@ def test_latency_is_positive_and_consistent():
 def test_missing_weights_are_told_at_once(evaluator, tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_JAX_WEIGHTS_DIR", str(tmp_path))
     with pytest.raises(UsageError, match="gan-jax weights import"):
+        check_weights([Latency(), evaluator])
+    with pytest.raises(UsageError, match="gan-jax weights import"):
         evaluator.open(toy.world())
 
 
@@ -118,11 +141,12 @@ def test_the_judge_is_for_avatars():
 def test_devices_and_batches_change_no_judgement():
     evaluator = AvatarFidelity(samples=130)
     one = measure(evaluator, is_avatars=True)
-    four = measure(evaluator, is_avatars=True, devices=4)
-    for name in ("fd_avatar", "kid"):
-        assert four[name] == pytest.approx(one[name], rel=1e-5)
-    for name in ("precision", "recall", "density", "coverage", "modes_covered"):
-        assert abs(four[name] - one[name]) <= 2 / 130
+    for settings in ({"devices": 4}, {"batch": 13}, {"devices": 2, "batch": 130}):
+        other = measure(evaluator, is_avatars=True, **settings)
+        for name in ("fd_avatar", "kid"):
+            assert other[name] == pytest.approx(one[name], rel=1e-5), (name, settings)
+        for name in ("precision", "recall", "density", "coverage", "modes_covered"):
+            assert abs(other[name] - one[name]) <= 2 / 130, (name, settings)
 
 
 def test_the_watch_warns_of_what_was_healthy_before():
@@ -143,3 +167,43 @@ def test_the_watch_warns_of_what_was_healthy_before():
 def test_no_labels_for_intra_class():
     with pytest.raises(DataError, match="no labels"):
         toy.reals("train").labels()
+
+
+def test_the_real_pictures_are_those_that_were_taken():
+    """However many were asked for."""
+    for evaluator in (Overfitting(samples=1000), NearestNeighbours(samples=300)):
+        real = evaluator.open(toy.world())(toy.subject(), 0).real
+        assert real is not None
+        for side, split in ((real, "train"), (real["held_out"], "test")):
+            fingerprint = toy.reals(split).fingerprint
+            assert (side["name"], side["samples"]) == (split, 200)
+            assert side["fingerprint"] == fingerprint
+    some = Overfitting(samples=50, held_out="").open(toy.world())(toy.subject(), 0).real
+    assert some is not None and some["samples"] == 50 and "held_out" not in some
+
+
+def test_unverified_weights_of_lpips_are_warned_of():
+    assert warnings_of({"verified": True}) == ()
+    (warning,) = warnings_of({"verified": False})
+    assert "unverified" in warning
+
+
+@pytest.mark.parametrize(
+    "settings, error, words",
+    [
+        ({"measures": ("kid",), "samples": 64}, DataError, "1000 generated pictures, not 64"),
+        ({"measures": ("pr",), "samples": 3}, DataError, "3 neighbours"),
+        ({"measures": ("is",), "samples": 9}, DataError, "10 splits"),
+        ({"measures": ("kid",), "real_samples": 5}, DataError, "1000 real"),
+        ({"measures": ("intra_fid",)}, UsageError, "this run has none"),
+    ],
+)
+def test_too_few_pictures_are_told_before_weights_are_read(settings, error, words):
+    with pytest.raises(error, match=words):
+        Fidelity(**settings).open(toy.world())
+
+
+def test_too_few_of_each_class():
+    classes = dataclasses.replace(toy.world(), num_classes=10)
+    with pytest.raises(DataError, match="19 generated pictures in 10 classes"):
+        Fidelity(measures=("intra_fid",), samples=19).open(classes)

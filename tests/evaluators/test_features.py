@@ -160,3 +160,18 @@ def test_the_cache_serves_the_same_pictures_only(images, tmp_path):
     file.write_bytes(b"torn")
     healed = features_of(extractor, pictures, cache=tmp_path, advance=quiet)
     np.testing.assert_array_equal(first["features"], healed["features"])
+
+
+def test_a_folder_is_known_by_its_content(tmp_path):
+    """Pixels that change under an equal size of the file are other pictures."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes(name.encode() * 12)
+    told = []
+    first = picture_sets.of_folder(tmp_path, lambda *progress: told.append(progress)).fingerprint
+    assert told == [(1, 2), (2, 2)]
+    assert picture_sets.of_folder(tmp_path).fingerprint == first
+    (tmp_path / "a.png").write_bytes(b"c" * 12)
+    second = picture_sets.of_folder(tmp_path).fingerprint
+    (tmp_path / "a.png").rename(tmp_path / "aa.png")
+    third = picture_sets.of_folder(tmp_path).fingerprint
+    assert len({first, second, third}) == 3

@@ -117,3 +117,39 @@ def test_the_three_modes_of_statistics(subject):
 def test_a_recipe_that_generates_nothing():
     with pytest.raises(ValueError, match="no pictures"):
         Generated(dataclasses.replace(recipe(), generate=None), make_mesh(1), 0)
+
+
+def test_conditions_that_are_given_come_in_turn_and_pictures_among_them_as_floats():
+    generated = Generated(recipe(), make_mesh(1), 0)
+    source = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2, 1)
+    given = {"label": np.array([5, 6, 7], np.int32), "source": source}
+    latents, batch, _ = generated.inputs(BLOCK + 1, 0, given)
+    rows = np.arange(2 * BLOCK) % 3
+    np.testing.assert_array_equal(batch["label"], rows + 5)
+    np.testing.assert_allclose(batch["source"], source[rows] / 127.5 - 1.0, rtol=1e-6)
+    assert latents.shape == (2 * BLOCK, 5)
+    np.testing.assert_array_equal(latents, generated.inputs(BLOCK + 1, 0)[0])
+
+
+def test_standing_statistics_are_those_of_the_conditions(subject):
+    """A generator that adds its condition to the latents: its means are those of what it is
+    given."""
+
+    def generate(nets, latents, batch, truncation):
+        return nets("generator", latents + batch["shift"][:, None])[0]
+
+    shifted = dataclasses.replace(
+        recipe(),
+        latents=lambda key, batch: jax.random.normal(key, (len(batch["shift"]), 5)),
+        generate=generate,
+    )
+    generated = Generated(shifted, make_mesh(1), 0)
+    sampling = Sampling(samples=4, statistics="standing")
+
+    def drawn(shift):
+        return np.concatenate(list(generated(subject, sampling, {"shift": np.float32([shift])})))
+
+    assert drawn(0.0).shape == (4, SIZE, SIZE, 3)
+    running = dataclasses.replace(sampling, statistics="running")
+    far = {"shift": np.float32([9.0])}
+    assert (drawn(9.0) != np.concatenate(list(generated(subject, running, far)))).any()

@@ -1,5 +1,7 @@
 """Statistics in the form of other tools, and our provenance beside them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from gan_jax.evaluators.statistics_file import (
     DECIDES,
     Statistics,
     check_same_protocol,
+    check_usable,
     is_statistics,
     read_statistics,
     write_statistics,
@@ -73,3 +76,15 @@ def test_damaged(arrays, word, tmp_path):
     np.savez(tmp_path / "s.npz", **arrays)
     with pytest.raises(DataError, match=word):
         read_statistics(tmp_path / "s.npz")
+
+
+def test_what_no_network_could_have_given(statistics):
+    check_usable(statistics, 4)
+    with pytest.raises(DataError, match="x: statistics of 4 features, but this network has 2048"):
+        check_usable(statistics, 2048)
+    negative = dataclasses.replace(statistics, covariance=np.diag([1.0, 1.0, 1.0, -0.5]))
+    with pytest.raises(DataError, match="x: .*not positive semi-definite"):
+        check_usable(negative, 4)
+    lopsided = dataclasses.replace(statistics, covariance=np.triu(np.ones((4, 4))))
+    with pytest.raises(DataError, match="x: .*not symmetric"):
+        check_usable(lopsided, 4)

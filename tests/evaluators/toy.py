@@ -58,12 +58,16 @@ def subject(scale: float = 1.0) -> Subject:
     return Subject(1, {"generator": generator, "discriminator": discriminator}, {})
 
 
-def reals(split: str, count: int = 200) -> pictures.Pictures:
+def images(split: str, count: int) -> np.ndarray:
     """Of the same distribution; `test` ones of another seed."""
     z = np.random.default_rng(len(split)).normal(size=(count, 3))
     colour = np.round((np.tanh(z) + 1) * 127.5).astype(np.uint8)[:, None, None, :]
-    images = np.broadcast_to(colour, (count, SIZE, SIZE, 3)).copy()
-    return pictures.of_array(split, images)
+    return np.broadcast_to(colour, (count, SIZE, SIZE, 3)).copy()
+
+
+def reals(split: str, count: int = 200) -> pictures.Pictures:
+    """That many `images`."""
+    return pictures.of_array(split, images(split, count))
 
 
 @contextlib.contextmanager
@@ -71,18 +75,19 @@ def quiet(what: str):
     yield lambda *progress: None
 
 
-def world(devices: int = 1, opened=reals, is_avatars: bool = False) -> World:
+def world(devices: int = 1, opened=reals, is_avatars: bool = False, batch: int = 32) -> World:
     mesh = make_mesh(devices)
     return World(
         recipe=recipe(),
         mesh=mesh,
         num_classes=0,
+        conditions={},
         split="train",
         generated=Generated(recipe(), mesh, 0),
         reals=opened,
         is_avatars=is_avatars,
         cache=None,
-        batch=32,
+        batch=batch,
         progress=quiet,
     )
 

@@ -114,3 +114,17 @@ def test_an_unknown_metric_for_the_best(gan_jax, tmp_path):
     assert result.returncode == 2 and "scripted/coverage" in result.stderr
     _, result = run(gan_jax, tmp_path, "run", "never", 1)
     assert result.returncode == 2 and "roll_back" in result.stderr
+
+
+@pytest.mark.slow
+def test_what_is_measured_by_hand_changes_no_run(gan_jax, tmp_path):
+    """A run that was never found healthy cannot collapse, whoever found it so in between."""
+    workdir, result = run(gan_jax, tmp_path, "run", "stop", 1, 2, extra=("--stop_at=20",))
+    assert result.returncode == 0, result.stderr
+    by_hand = gan_jax("evaluate", workdir, "--repeats=3", "--json")  # the third call is good
+    assert by_hand.returncode == 0, by_hand.stderr
+    (row,) = json.loads(by_hand.stdout)["evaluations"]
+    assert row["metrics"]["coverage"]["value"] == pytest.approx(0.3)
+    _, result = run(gan_jax, tmp_path, "run", "stop", 1, 2)
+    assert result.returncode == 0, result.stderr
+    assert evaluated(workdir) == [10, 20, 20, 30, 40]

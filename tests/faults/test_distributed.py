@@ -42,6 +42,13 @@ def get_evaluators(config):
 """
 
 
+COUNTED = (
+    *("precision", "recall", "density", "coverage", "modes_covered", "modes_entropy"),
+    *("train_accuracy", "held_out_accuracy", "fake_accuracy", "gap", "saturation"),
+)
+"""Metrics that are counts of pictures: one that moves over a threshold moves them by 1 / N."""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -122,11 +129,14 @@ def test_a_signal_to_one_of_two_stops_both_at_one_step(environment, tmp_path):
 
 @pytest.mark.long
 def test_two_processes_evaluate_as_one(gan_jax, environment, tmp_path):
-    """After one step, whose result differs in the last digits only."""
+    """The same state in both: Adam's first step is the sign of the gradient, so where a sum over
+    devices ends in other digits, a parameter would go a whole step the other way."""
     file = tmp_path / "evaluated.py"
     file.write_text((EXPERIMENTS / "avatars_dcgan.py").read_text() + EVALUATED)
-    flags = ("--config.total=1 steps", "--config.checkpoint_every=1 steps")
-    result = gan_jax("train", f"{file}:smoke", f"--workdir={tmp_path / 'one'}", *flags)
+    still = [f"--config.{name}.learning_rate=0.0" for name in ("generator", "discriminator")]
+    flags = ("--config.total=1 steps", "--config.checkpoint_every=1 steps", *still)
+    one = ("train", f"{file}:smoke", f"--workdir={tmp_path / 'one'}", *flags)
+    result = gan_jax(*one, timeout=900)
     assert result.returncode == 0, result.stderr
     address = f"localhost:{free_port()}"
     pair = [
@@ -142,7 +152,7 @@ def test_two_processes_evaluate_as_one(gan_jax, environment, tmp_path):
         )
         for index in range(2)
     ]
-    codes, errors = finish(pair)
+    codes, errors = finish(pair, timeout=900)
     assert codes == [0, 0], errors
     one, two = (
         list(map(json.loads, (tmp_path / name / "evaluations.jsonl").read_text().splitlines()))
@@ -155,4 +165,5 @@ def test_two_processes_evaluate_as_one(gan_jax, environment, tmp_path):
             continue
         for name, metric in ours["metrics"].items():
             value = theirs["metrics"][name]["value"]
-            assert value == pytest.approx(metric["value"], rel=1e-3, abs=0.05), name
+            counted = 2 / ours["samples"] if name in COUNTED else 0.0
+            assert value == pytest.approx(metric["value"], rel=1e-5, abs=counted), name

@@ -28,6 +28,10 @@ PAIRS = [
         nn.Conv(5, (3, 3), dtype=jnp.bfloat16),
     ),
     (
+        Convolution(6, (3, 3), groups=3),
+        nn.Conv(6, (3, 3), feature_group_count=3),
+    ),
+    (
         TransposedConvolution(5, (4, 4), strides=(2, 2)),
         nn.ConvTranspose(5, (4, 4), strides=(2, 2)),
     ),

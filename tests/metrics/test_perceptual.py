@@ -9,7 +9,6 @@ from gan_jax.errors import DataError, UsageError
 from gan_jax.metrics.perceptual import (
     lerp,
     lpips_distance,
-    path_points,
     perceptual_path_length,
     slerp,
 )
@@ -99,33 +98,12 @@ def test_slerp_of_parallel_and_zero_vectors_is_finite():
     np.testing.assert_allclose(slerp(a, b, 0.5)[0], [1 / 3, 2 / 3, 2 / 3], rtol=1e-3)
 
 
-def test_path_points():
-    a, b = latents(0), latents(1)
-    t = jnp.linspace(0, 0.9, 50)[:, None]
-    for space, between in (("z", slerp), ("w", lerp)):
-        first, second = path_points(a, b, t, 0.1, space)
-        np.testing.assert_array_equal(first, between(a, b, t))
-        np.testing.assert_array_equal(second, between(a, b, t + 0.1))
-    with pytest.raises(UsageError, match="'x'; it is z or w"):
-        path_points(a, b, t, 0.1, "x")  # type: ignore
-
-
 def test_path_length_leaves_the_tails_out_and_keeps_the_bounds():
     distances = np.random.default_rng(0).permutation(np.arange(1.0, 1001.0)) * 1e-8
     # Of 1000 sorted values, index 9.99 down and 989.01 up: 9 … 990, the values 10 … 991.
     assert perceptual_path_length(distances, epsilon=1e-4) == pytest.approx(np.mean([10, 991]))
     everything = perceptual_path_length(distances, epsilon=1e-4, lower=0.0, upper=100.0)
     assert everything == pytest.approx(500.5)
-
-
-def test_path_length_of_a_known_path():
-    """A generator that scales by 3, measured by the squared distance: |3 (b - a)|^2 on average."""
-    a, b = (np.asarray(latents(seed, 400)) for seed in (0, 1))
-    first, second = path_points(a, b, 0.0, 1e-2, "w")
-    distances = np.sum((3.0 * (second - first)) ** 2, axis=1)
-    lengths = 9.0 * np.sum((b - a) ** 2, axis=1)
-    whole = perceptual_path_length(distances, epsilon=1e-2, lower=0.0, upper=100.0)
-    assert whole == pytest.approx(lengths.mean(), rel=1e-3)
 
 
 @pytest.mark.parametrize("distances", [[], [np.nan, 1.0], [[1.0]]])

@@ -11,6 +11,7 @@ from gan_jax.errors import UsageError
 from gan_jax.metrics.protocol import (
     PROTOCOLS,
     Protocol,
+    as_used,
     describe,
     normalise,
     protocol,
@@ -55,6 +56,12 @@ def test_no_choice_is_hidden():
 def test_description_is_all_of_it_in_json(name):
     described = json.loads(json.dumps(describe(protocol(name))))
     assert Protocol(**described) == protocol(name)
+
+
+def test_a_row_tells_the_presets_counts_apart_from_what_was_used():
+    row = as_used(protocol("tf1"))
+    assert row["preset"] == {"samples": 50_000, "real_split": "train, all of it"}
+    assert row.keys() == describe(protocol("tf1")).keys() - row["preset"].keys() | {"preset"}
 
 
 def test_unknown_name():

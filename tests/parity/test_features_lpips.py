@@ -9,10 +9,12 @@ torch = pytest.importorskip("torch")
 lpips = pytest.importorskip("lpips")
 torchvision = pytest.importorskip("torchvision")
 
+from gan_jax.evaluators.lpips import lpips as shipped_lpips  # noqa: E402
+from gan_jax.metrics.perceptual import lpips_distance  # noqa: E402
 from gan_jax.networks.features import vgg  # noqa: E402
 from gan_jax.networks.features.vgg import VGG, VGG16, VGG19, AlexNet  # noqa: E402
-from gan_jax.weights.known import is_known  # noqa: E402
-from gan_jax.weights.store import find_weights  # noqa: E402
+from gan_jax.weights.known import is_known, is_known_content  # noqa: E402
+from gan_jax.weights.store import content_sha256, find_weights  # noqa: E402
 from tests.networks.features.structured import (  # noqa: E402
     golden,
     images,
@@ -109,16 +111,11 @@ def test_dense_layers(vgg16_file):
     assert max(errors.values()) <= FLOAT32
 
 
-def distance(first, second, weights, epsilon=1e-10):
-    """LPIPS (Zhang et al. 2018, eq. 1) by its formula, in the dtype of the features."""
-    total = 0
-    for tap, weight in weights.items():
-        a, b = (
-            value / (np.sqrt((value**2).sum(-1, keepdims=True)) + epsilon)
-            for value in (first[tap], second[tap])
-        )
-        total = total + ((a - b) ** 2 * weight).sum(-1).mean((1, 2))
-    return total
+def distance(first, second, weights):
+    """The shipped distance over taps, in the dtype of the features."""
+    with jax.enable_x64(first[next(iter(weights))].dtype == np.float64):
+        rows = ([value[tap] for tap in weights] for value in (first, second, weights))
+        return np.asarray(lpips_distance(*rows, epsilon_inside=False))
 
 
 def lpips_file(name):
@@ -135,6 +132,7 @@ def test_lpips(name, network, linear):
     """The package's own linear weights over a random network, from [-1, 1] to the distance."""
     weights = find_weights(linear, lpips_file(name))
     assert weights.verified and is_known(linear, weights.sha256)
+    assert is_known_content(linear, content_sha256(weights.variables))
     theirs = lpips.LPIPS(net=name, pnet_rand=True, verbose=False).eval()
     state = structured_state(network, only="features.")
     for key in theirs.net.state_dict():
@@ -154,4 +152,10 @@ def test_lpips(name, network, linear):
         found = distance(*(compute(network, variables, z) for z in ready), linear_weights)
         error = float(np.abs(found - wanted).max() / np.abs(wanted).max())
         print("lpips", name, dtype.__name__, error)
-        assert error <= bound
+        assert error <= bound and found.dtype == dtype
+        if (name, dtype) == ("vgg", np.float32):
+            both = {"vgg": variables, "linear": weights.variables}
+            shipped = np.asarray(jax.jit(shipped_lpips)(both, *pair))
+            error = float(np.abs(shipped - wanted).max() / np.abs(wanted).max())
+            print("lpips of pictures", error)
+            assert error <= bound

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gan_jax.report.best import direction
+from gan_jax.evaluate_run import EVALUATORS
+from gan_jax.evaluators.avatar_truth import CONTROLS
+from gan_jax.evaluators.compare import MEASURES
+from gan_jax.report.best import HIGHER, LOWER, direction
 from gan_jax.report.evaluations import entries, evaluation_tables
 from gan_jax.report.record import read_records
 from tests.report.directories import CLEAN, REAL, TF1, evaluation, make_run
@@ -62,11 +65,12 @@ def test_settings_of_the_generator_are_columns_and_curves_of_their_own(tmp_path)
         evaluation(200, fid=8.0, seconds=50.0, host="<b>a</b>"),
     ]
     table = tables(tmp_path, rows)[0]
-    assert table["columns"] == ["seconds", "parameters", "host"]
+    assert table["columns"] == ["parameters", "host"]  # not when, nor how long it took
+    assert "time" not in dict(table["shared"]) and "seconds" not in dict(table["shared"])
     assert [row["fields"] for row in table["rows"]] == [
-        ["41.2", "ema", None],
-        ["41.2", "raw", None],
-        ["50.0", "ema", "<b>a</b>"],
+        ["ema", None],
+        ["raw", None],
+        ["ema", "<b>a</b>"],
     ]
     assert [row["label"] for row in table["rows"]] == ["ema", "raw", "ema"]
     assert ("truncation", "1.0") in table["shared"] and ("dtype", "float32") in table["shared"]
@@ -79,7 +83,8 @@ def test_the_best_is_marked_where_it_is_known_which_that_is(tmp_path):
         row["metrics"]["unknown"] = {"value": 1.0}
     table = tables(tmp_path, first, second)[0]
     assert marks(table, "fid") == [None, "all", "run", None]
-    assert marks(table, "precision") == [None, "all", "run", None]
+    assert marks(table, "precision") == [None] * 4  # each lies in the intervals of the others
+    assert marks(table, "kid") == [None, "all", "run", None]
     assert marks(table, "unknown") == [None] * 4
 
 
@@ -89,13 +94,26 @@ def test_ties_and_missing_values(tmp_path):
     del rows[2]["metrics"]["fid"]
     table = tables(tmp_path, rows)[0]
     assert values(table, "fid") == [7.0, None, None, 7.0]
-    assert marks(table, "fid") == ["all", None, None, "all"]
+    assert marks(table, "fid") == [None] * 4
+
+
+def test_what_differs_by_rounding_alone_is_equally_good(tmp_path):
+    rows = [evaluation(step, fid=value) for step, value in ((1, 7.0), (1, 7.00001), (1, 7.1))]
+    assert marks(tables(tmp_path, rows)[0], "fid") == ["all", "all", None]
+    assert marks(tables(tmp_path / "two", rows[:2])[0], "fid") == [None, None]
 
 
 def test_directions():
     assert direction("fid") == direction("group/kid") == "lower"
     assert direction("recall") == direction("avatars/modes_covered") == "higher"
+    assert direction("pixels/swd_16") == direction("landmark_error") == "lower"
     assert direction("held_out_accuracy") is None
+
+
+def test_only_what_is_emitted_has_a_direction():
+    of_evaluators = (evaluator.metrics for evaluator in EVALUATORS.values())
+    emitted = set().union(*of_evaluators, *MEASURES.values(), *CONTROLS.values())
+    assert LOWER | HIGHER <= emitted
 
 
 def test_a_row_may_say_which_way_is_better(tmp_path):

@@ -9,11 +9,12 @@ import pytest
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.weights import folder, known
 from gan_jax.weights.known import KNOWN, KnownFile, is_known, usual_file
-from gan_jax.weights.store import find_weights, import_weights
+from gan_jax.weights.store import content_sha256, find_weights, import_weights
 from gan_jax.weights.variables import read_variables, sha256_of, write_variables
 from tests.weights.torch_files import described, write_legacy, write_zip
 
 WIDTHS = (64, 128, 256, 512, 512)
+TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,49 @@ def test_a_known_file_is_verified(source, own_folder, monkeypatch):
     assert not is_known("vgg16", mine.sha256)
 
 
+def claims(path, *, source_sha256, **more):
+    """Random weights that say of themselves where they come from."""
+    params = {
+        "params": {tap: x.ravel() for tap, x in zip(TAPS, linear(seed=5).values(), strict=True)}
+    }
+    metadata = {"network": "lpips", "source_sha256": source_sha256, "verified": "true", **more}
+    write_variables(path, params, metadata)
+    return content_sha256(params)
+
+
+def test_what_a_file_says_of_itself_verifies_nothing(own_folder, tmp_path, monkeypatch):
+    """Random weights under the hash of a file that the project has had in its hands, and under
+    that of one it has not."""
+    known_content = usual_file("lpips")
+    assert known_content.content_sha256
+    elsewhere, path = tmp_path / "given.safetensors", own_folder / "lpips.safetensors"
+    for file in (known_content, KnownFile("lpips", "other.pth", "ab" * 32, "here")):
+        monkeypatch.setattr(known, "KNOWN", (*KNOWN, file))
+        claims(path, source_sha256=file.sha256)  # without the hash of its content
+        found = find_weights("lpips", None)
+        assert not found.verified and found.sha256 == sha256_of(path)
+        assert not folder.stored_weights(own_folder)[0].verified
+        content = claims(elsewhere, source_sha256=file.sha256)
+        claims(elsewhere, source_sha256=file.sha256, content_sha256=content)
+        found = find_weights("lpips", elsewhere)
+        assert not found.verified and found.sha256 == sha256_of(elsewhere)
+        claims(path, source_sha256=file.sha256, content_sha256=content)
+        # A forgery in the own folder passes only where nobody knows the true content.
+        assert find_weights("lpips", None).verified == (file.content_sha256 == "")
+
+
+def test_known_content_is_verified_wherever_it_lies(source, own_folder, tmp_path, monkeypatch):
+    target = import_weights("lpips", source, tmp_path / "elsewhere")
+    mine = KnownFile("lpips", "my.pth", sha256_of(source), "here")
+    monkeypatch.setattr(known, "KNOWN", (*KNOWN, mine))
+    assert not find_weights("lpips", target).verified
+    content = read_variables(target)[1]["content_sha256"]
+    mine = KnownFile("lpips", "my.pth", sha256_of(source), "here", content)
+    monkeypatch.setattr(known, "KNOWN", (*KNOWN, mine))
+    found = find_weights("lpips", target)
+    assert found.verified and found.sha256 == sha256_of(source)
+
+
 def test_importing_again_replaces(source, own_folder, tmp_path):
     import_weights("lpips", source, own_folder)
     other = write_zip(tmp_path / "other.pth", *described(linear(seed=1)))
@@ -114,7 +158,7 @@ def test_wrong_files(source, own_folder, tmp_path):
 
 def test_other_safetensors(tmp_path):
     path = tmp_path / "own.safetensors"
-    widths = zip(("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"), WIDTHS, strict=True)
+    widths = zip(TAPS, WIDTHS, strict=True)
     params = {tap: np.full(width, 0.5, np.float32) for tap, width in widths}
     write_variables(path, {"params": params}, {})
     found = find_weights("lpips", path)

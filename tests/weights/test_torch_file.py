@@ -226,3 +226,15 @@ def test_damage_of_any_kind_is_one_line(tmp_path, write):
         except UsageError as error:
             assert len(str(error)) < 1000
     assert 0 < read < 400
+
+
+@pytest.mark.parametrize("head", [b"\x89PNG\r\n\x1a\n", b"c\xff\xfe\n", b"\x80\x02c\xe9\nx\n."])
+def test_what_is_no_file_of_torchs_is_said_in_words(head, tmp_path):
+    """Not in those of a decoder of Python's."""
+    path = tmp_path / "picture.pth"
+    path.write_bytes(head + bytes(range(256)))
+    with pytest.raises(UsageError) as caught:
+        read_torch_file(path)
+    message = str(caught.value)
+    assert "codec" not in message and "ordinal" not in message
+    assert "not a file of torch's" in message or "bytes in it where a name should be" in message

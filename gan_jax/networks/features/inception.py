@@ -19,6 +19,7 @@ from jax import Array
 from gan_jax.layers.convolution import Convolution
 
 CLASSES = 1008
+FEATURES = 2048
 SIZE = 299
 EPSILON = 1e-3
 TAPS = ("64", "192", "768", "2048", "logits", "logits_unbiased")

@@ -54,7 +54,7 @@ class Chart {
       .flatMap((point) => [point.y, point.low, point.high])
       .filter((value) => value !== null);
     if (this.view.logarithmic && values.length === 0) return [0.1, 1];
-    const [least, most] = extent(values);
+    const [least, most] = wideEnough(extent(values));
     return padded(
       [this.view.logarithmic && least <= 0 ? most / 10 : least, most],
       this.view.logarithmic,
@@ -72,15 +72,15 @@ class Chart {
   drawAxes() {
     const { left, right, top, bottom } = CHART;
     const axes = svg("g", { class: "axes" });
-    for (const value of this.y.ticks(6)) {
+    for (const [value, text] of formatTicks(this.y.ticks(6))) {
       const y = this.y.place(value);
       axes.append(svg("line", { x1: left, x2: right, y1: y, y2: y }));
-      axes.append(svg("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, formatTick(value)));
+      axes.append(svg("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, text));
     }
-    for (const value of this.x.ticks(5)) {
+    for (const [value, text] of formatTicks(this.x.ticks(5))) {
       const x = this.x.place(value);
       axes.append(svg("line", { x1: x, x2: x, y1: top, y2: bottom }));
-      axes.append(svg("text", { x, y: bottom + 15, "text-anchor": "middle" }, formatTick(value)));
+      axes.append(svg("text", { x, y: bottom + 15, "text-anchor": "middle" }, text));
     }
     axes.append(
       svg("text", { x: right, y: bottom + 30, "text-anchor": "end" }, AXIS_NAMES[this.view.axis]),

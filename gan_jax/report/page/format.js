@@ -13,18 +13,25 @@ function formatNumber(value) {
 }
 
 /* Short enough for an axis: 20k, 1.5M, 1e-4. */
-function formatTick(value) {
+function formatTick(value, digits = 4) {
   const size = Math.abs(value);
-  if (size >= 1e12 || (size < 1e-3 && value !== 0)) return exponential(value, 3);
+  if (size >= 1e12 || (size < 1e-3 && value !== 0)) return exponential(value, digits - 1);
   for (const [unit, sign] of [
     [1e9, "G"],
     [1e6, "M"],
     [1e4, "k"],
   ]) {
     const divisor = sign === "k" ? 1e3 : unit;
-    if (size >= unit) return `${Number((value / divisor).toPrecision(4))}${sign}`;
+    if (size >= unit) return `${Number((value / divisor).toPrecision(digits))}${sign}`;
   }
-  return String(Number(value.toPrecision(4)));
+  return String(Number(value.toPrecision(digits)));
+}
+
+/* Each value with its text, of as many digits as it takes to tell them apart. */
+function formatTicks(values) {
+  const texts = (digits) => values.map((value) => formatTick(value, digits));
+  const digits = [4, 5, 6, 7].find((count) => new Set(texts(count)).size === values.length) ?? 8;
+  return texts(digits).map((text, index) => [values[index], text]);
 }
 
 function exponential(value, digits) {

@@ -73,6 +73,14 @@ function extent(values) {
   return [low - room, high + room];
 }
 
+/* Values that differ in their last digits only lie in one place, not all over the chart. */
+function wideEnough([low, high]) {
+  const least = 1e-4 * Math.max(Math.abs(low), Math.abs(high));
+  if (high - low >= least) return [low, high];
+  const middle = (low + high) / 2;
+  return [middle - least, middle + least];
+}
+
 function padded([low, high], logarithmic) {
   if (logarithmic) {
     const factor = (high / Math.max(low, Number.MIN_VALUE)) ** 0.05;

@@ -26,7 +26,8 @@ function metricPoints(series, axes) {
   }));
 }
 
-/* A chart for each metric of a table; runs and settings of the generator are its curves. */
+/* A chart for each metric of a table; runs and settings of the generator are its curves. Of several
+   rows at one step the newest counts, as the table shows them all. */
 function evaluationCharts(table) {
   const labels = [...new Set(table.rows.map((row) => row.label))].sort();
   return table.metrics.map((metric, column) => ({
@@ -51,7 +52,9 @@ function evaluationSeries(rows, column, labels) {
       points: [],
     };
     if (!found.has(key)) found.set(key, fresh);
-    found.get(key).points.push(evaluationPoint(row, row.cells[column]));
+    const points = found.get(key).points;
+    if (points.at(-1)?.step === row.step) points.pop();
+    points.push(evaluationPoint(row, row.cells[column]));
   }
   return [...found.values()].sort((a, b) => a.run - b.run || a.variant - b.variant);
 }
