@@ -51,6 +51,7 @@ def test_formula():
         assert np.abs(out - mutation).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_it_starts_as_the_identity_and_gamma_learns():
     module = SelfAttention(Convolution)
     out, state = module.init_with_output(jax.random.key(0), X)

@@ -60,6 +60,7 @@ def weight_of(variables):
     return name, np.asarray(variables["params"][name])
 
 
+@pytest.mark.slow
 @every_layer
 @pytest.mark.parametrize("iterations", [1, 3])
 def test_output_is_the_layers_with_its_weight_over_sigma(name, iterations):
@@ -101,6 +102,7 @@ def test_start_is_random_normal_and_not_converged():
     assert not jnp.allclose(start, other)
 
 
+@pytest.mark.slow
 @every_layer
 def test_sigma_converges_to_the_largest_singular_value(name):
     plain, layer, value, variables = made(name)
@@ -165,6 +167,7 @@ def test_gradient_is_equation_12():
         assert np.abs(by_jax - mutation).max() > 1e-2, name
 
 
+@pytest.mark.slow
 def test_the_layers_gradient_holds_u_and_v_constant():
     plain, layer, value, variables = made("convolution")
     _, weight = weight_of(variables)

@@ -122,6 +122,7 @@ def moved(before, after):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_statistics_move_in_train_calls_alone_and_labels_matter(kind):
     module, value, label = network(kind, labels="classes")
@@ -203,6 +204,7 @@ def test_heads_are_an_attribute(kind):
         assert field is None or getattr(out, field).shape[0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SAGANGenerator, BigGANGenerator, BigGANDeepGenerator])
 def test_attention_is_at_the_published_sides(kind):
     published = {

@@ -82,6 +82,7 @@ def test_average_w_and_truncation():
     np.testing.assert_array_equal(cut[:, 3], ws[:, 3])
 
 
+@pytest.mark.slow
 def test_a_label_picks_its_logit():
     module = StyleGANDiscriminator(8, num_classes=3, group_size=1, **NARROW)
     variables = variables_of(module, pictures(8), CLASSES)
@@ -109,6 +110,7 @@ def test_another_size_is_refused(size):
             jax.eval_shape(lambda m=module, v=value: m.init(jax.random.key(0), v, train=True))
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
     results = []
     for dtype in (None, jnp.bfloat16):

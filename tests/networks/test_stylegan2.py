@@ -104,6 +104,7 @@ def test_the_heuristic_of_auto():
     assert (PAPER_512.r1_gamma, PAPER_512.channel_base) == (0.5, 32768)
 
 
+@pytest.mark.slow
 def test_1024_traces_forward_and_backward():
     """In half precision, through R1, without the memory."""
     made = CONFIG_F.generator(1024, dtype=jnp.bfloat16)

@@ -31,6 +31,7 @@ def naive(x, kernel, styles, convolve, demodulate):
 
 
 # With tiny styles the epsilon under the root decides.
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e-5])
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("convolve", [convolution, doubling_convolution])
@@ -67,6 +68,7 @@ def test_demodulated_kernels_have_norm_one():
         np.testing.assert_allclose(jnp.sum(modulated**2, axis=(1, 2, 3)), 1.0, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
     keys = jax.random.split(jax.random.key(0), 3)
     shapes = (3, 5, 4, 4), (3, 3, 4, 6), (3, 4)

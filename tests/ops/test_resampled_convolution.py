@@ -28,6 +28,7 @@ def arrays(k):
     return x, jax.random.normal(jax.random.key(1), (k, k, 3, 5), jnp.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taps", [(1, 3, 3, 1), (1, 2, 1), (1, 2, 3, 4, 5, 6)])
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_fir(k, taps):
@@ -47,6 +48,7 @@ def test_fir(k, taps):
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_repeated_and_averaged_pixels():
     with jax.enable_x64(True):
         x, kernel = arrays(3)

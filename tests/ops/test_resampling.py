@@ -56,6 +56,7 @@ def all_orders(operation, x):
     return operation(x), jax.grad(loss)(x), jax.grad(penalty)(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("taps", "up", "down", "padding"), CASES)
 def test_equals_the_definition_to_the_second_derivative(taps, up, down, padding):
     with jax.enable_x64(True):

@@ -200,6 +200,7 @@ class Linear(nn.Module):
 NOTHING = AdversarialLoss(*(2 * (lambda real, fake: 0.0 * fake,)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("r1_every", [1, 3])
 def test_the_penalty_is_half_gamma_times_the_squared_gradient(r1_every):
     """With w the gradient, SGD on gamma/2 |w|^2 makes w shrink by 1 - rate * gamma a round; lazily,
@@ -225,6 +226,7 @@ def test_the_penalty_is_half_gamma_times_the_squared_gradient(r1_every):
         np.testing.assert_allclose(measured, due * np.sum(before**2) / 2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_phase_leaves_the_other_network_alone():
     """With a learning rate of zero for one, the other's updates reach nothing of it."""
     made = recipe(losses.non_saturating, 1, None, 0)

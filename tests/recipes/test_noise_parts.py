@@ -181,6 +181,7 @@ def gradients(made, name, classes=0):
     return jax.jit(jax.grad(loss))({name: state.nets[name].params for name in phase.trains})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REGULARISERS if name not in ("none", "le_cam")])
 def test_lazy_gradients_add_up_to_the_eager_ones(name):
     """Over k rounds at fixed weights: once k times as heavy is as much as k times."""
@@ -201,6 +202,7 @@ def changed(before, after):
     return not all(jax.tree.leaves(same))
 
 
+@pytest.mark.slow
 def test_statistics_move_in_the_phases_that_train_their_network():
     """Three turns of two calls each for the discriminator; one call for the generator."""
     _, after, _ = run(recipe(discriminator_turns=3, regularisers=(r1(2),)), 1, turns=3)
@@ -215,6 +217,7 @@ def test_statistics_move_in_the_phases_that_train_their_network():
     assert float(moved[0]) != 0.0 and float(moved[1]) != 0.0
 
 
+@pytest.mark.slow
 def test_a_phase_changes_what_it_trains_and_nothing_else():
     made = recipe(regularisers=(r1(2),), generator_regularisers=(generator_orthogonality(3),))
     assert [phase.name for phase in made.phases] == [
@@ -234,6 +237,7 @@ def test_a_phase_changes_what_it_trains_and_nothing_else():
                 assert changed(before.nets[name].ema, net.ema) == trained
 
 
+@pytest.mark.slow
 def test_joint_and_separate_calls_agree_where_examples_are_apart():
     a = run(recipe(joint=False), 2)[2]
     b = run(recipe(joint=True), 2)[2]
@@ -274,6 +278,7 @@ def test_of_several_generators_each_draws_every_nth_picture():
         np.testing.assert_allclose(images[index], alone[0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_styles_mix_and_truncate_and_their_average_moves_once_a_round():
     made = recipe(
         generator=StyledGenerator(),
@@ -305,6 +310,7 @@ CLASSIFICATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFICATIONS)
 @pytest.mark.parametrize("joint", [False, True])
 def test_classification_teaches_both_players(name, joint):
@@ -323,11 +329,13 @@ def test_classification_teaches_both_players(name, joint):
             assert loss == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_top_k_counts_the_best_half():
     full, half = run(recipe(), 1)[2][0], run(recipe(keeps_top_k=True), 1)[2][0]
     assert half["generator/loss"] < full["generator/loss"]
 
 
+@pytest.mark.slow
 def test_a_scheduled_augmentation_is_seen_by_all_phases():
     def fade(images, key, p):
         return (1 - p) * images

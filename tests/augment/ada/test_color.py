@@ -95,6 +95,7 @@ def test_luma_flip_negates_grey_and_keeps_chroma():
     np.testing.assert_allclose(flip @ [0.5, -0.5, 0, 1], [0.5, -0.5, 0, 1], atol=1e-15)
 
 
+@pytest.mark.slow
 def test_applied_to_pictures_of_1_3_and_4_channels():
     images = jax.random.uniform(jax.random.key(0), (2, 3, 5, 4), jnp.float64, -1, 1)
     matrices = jnp.stack([matrix(**CASES[-1]), matrix(contrast=0.5, brightness=0.1)])

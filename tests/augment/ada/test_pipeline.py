@@ -38,6 +38,7 @@ def test_sets():
         ada_pipeline("bgcd")
 
 
+@pytest.mark.slow
 def test_nothing_changes_at_p_0_and_every_picture_at_p_1():
     images = pictures(channels=4)
     augment = jax.jit(ada_pipeline("bgcfnc").__call__)
@@ -47,6 +48,7 @@ def test_nothing_changes_at_p_0_and_every_picture_at_p_1():
     assert np.abs(augmented - images).max((1, 2, 3)).min() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_shape_and_dtype_stay(channels):
     images = pictures(channels=channels)
@@ -79,6 +81,7 @@ def test_groups_with_multipliers_0_are_not_traced():
     assert "conv_general_dilated" not in trace(ada_pipeline("bgcfnc"))
 
 
+@pytest.mark.slow
 def test_groups_do_not_share_randomness_and_each_picture_has_its_own():
     images = jnp.broadcast_to(pictures(1), (8, 16, 16, 3))
     color = ada_pipeline("color")
@@ -89,6 +92,7 @@ def test_groups_do_not_share_randomness_and_each_picture_has_its_own():
     np.testing.assert_allclose(np.asarray(alone)[kept], np.asarray(together)[kept], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_of_first_and_second_order_are_those_of_finite_differences():
     with jax.enable_x64(True):
         images = pictures(2, 8, dtype=jnp.float64)
@@ -110,6 +114,7 @@ def test_gradients_of_first_and_second_order_are_those_of_finite_differences():
             np.testing.assert_allclose(slope, (ahead - behind) / 2e-5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_over_devices_and_nothing_is_gathered():
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
     over = NamedSharding(mesh, PartitionSpec("data"))
@@ -128,6 +133,7 @@ def test_the_same_over_devices_and_nothing_is_gathered():
     assert "all-gather" not in program.as_text() and "all-to-all" not in program.as_text()
 
 
+@pytest.mark.slow
 def test_inside_scan_and_cond():
     images, augment = pictures(), ada_pipeline("geom")
 
@@ -147,6 +153,7 @@ def test_inside_scan_and_cond():
     np.testing.assert_allclose(rounds(images), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_channels_that_have_no_colour():
     images = pictures(channels=2)
     moved = jax.eval_shape(ada_pipeline("bg").__call__, images, jax.random.key(0), 1.0)

@@ -80,6 +80,7 @@ def test_a_shift_over_the_whole_picture_and_beyond():
         np.testing.assert_allclose(moved[1], expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(2, 3), (7, 10)])
 def test_the_identity_gives_pictures_back(size):
     images = pictures(2, size)
