@@ -84,8 +84,9 @@ def test_stop_at_is_a_step(train, step):
 
 
 def test_a_fault_in_a_loss_is_found_before_the_data_are_read(train, tmp_path):
-    text = (EXPERIMENTS / "digits_mlp.py").read_text().replace('values={"ema_decay"', 'values={"x"')
-    assert "KeyError: 'ema_decay'" in train(2, write(tmp_path / "faulty.py", text))
+    fault = 'losses.non_saturating._replace(generator=lambda real, fake: {}["x"])'
+    text = (EXPERIMENTS / "digits_mlp.py").read_text().replace("losses.non_saturating", fault)
+    assert "KeyError: 'x'" in train(2, write(tmp_path / "faulty.py", text))
     assert not (tmp_path / "run").exists()
 
 
