@@ -41,6 +41,7 @@ def test_an_average_starts_from_the_parameters_where_there_was_none():
     np.testing.assert_array_equal(after.ema["Dense_0"]["bias"], 1.0)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another_and_resumes_from_itself(gan_jax, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     assert gan_jax("train", SMOKE, f"--workdir={first}", *SHORT).returncode == 0

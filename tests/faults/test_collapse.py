@@ -53,6 +53,7 @@ def evaluated(workdir, name="evaluations.jsonl"):
     return [json.loads(line)["step"] for line in (workdir / name).read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_roll_back_goes_another_way_from_the_last_good_state(gan_jax, tmp_path):
     plain, _ = run(gan_jax, tmp_path, "plain", "roll_back", 99)
     workdir, result = run(gan_jax, tmp_path, "rolled", "roll_back", 2)

@@ -48,6 +48,7 @@ def prepared(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow  # bit for bit, so of optimised programs
 def test_examples_are_the_avatars_of_their_number(prepared):
     source = open_avatars(SIZE, "train", prepared, COUNT)
     drawn = draw_avatars(SEED, 0, 0, COUNT, SIZE)
