@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -58,5 +58,8 @@ def freeze(
     def labels(params: PyTree) -> PyTree:
         return jax.tree_util.tree_map_with_path(label, params)
 
-    parts = {"trained": optimizer, "frozen": optax.set_to_zero()}
+    parts: dict[Hashable, optax.GradientTransformation] = {
+        "trained": optimizer,
+        "frozen": optax.set_to_zero(),
+    }
     return optax.multi_transform(parts, labels)

@@ -31,7 +31,7 @@ def linear_decay(begin: int, end: int) -> Schedule:
     return schedule
 
 
-def cosine(steps: int, final: float) -> Schedule:
+def cosine(steps: float, final: float) -> Schedule:
     """Half a cosine from base at step 0 to the value `final` at step `steps`, then stays."""
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:

@@ -39,8 +39,8 @@ def generator_loss(
         metrics = {"adversarial": total}
         if contest.classification is not None:
             assert label is not None
-            learned = sum(jnp.mean(contest.classification.loss(fake, label))
-                          for _, fake in verdicts) / len(verdicts)  # fmt: skip
+            learned = [jnp.mean(contest.classification.loss(fake, label)) for _, fake in verdicts]
+            learned = jnp.mean(jnp.stack(learned))
             metrics["classification"] = learned
             total += values["classification_weight"] * learned
         for index, term in enumerate(eager):

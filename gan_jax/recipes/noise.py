@@ -164,9 +164,9 @@ def _generate(contest: Contest):
 
 def _styles(contest: Contest) -> dict[str, Any]:
     """The two halves of a single style-based generator."""
-    if not isinstance(contest.drawing, Styled) or len(contest.generators) > 1:
+    name, *others = contest.generators
+    if others or not isinstance(contest.drawing, Styled):
         return {}
-    name = contest.generators[0]
 
     def styles(nets: Nets, latents: Array, batch: Batch) -> Array:
         return nets(name, latents, contest.label_of(batch), method="map")[0]
@@ -178,16 +178,14 @@ def _styles(contest: Contest) -> dict[str, Any]:
 
 
 def _discriminate(contest: Contest):
-    if contest.loss.boundary is None:
+    boundary = contest.loss.boundary
+    if boundary is None:
         return None
 
     def discriminate(nets: Nets, batch: Batch) -> Array:
-        outputs = [
-            nets(name, batch["image"], contest.label_of(batch))[0]
-            for name in contest.discriminators
-        ]
-        logits = sum(verdict_of(output).logits for output in outputs) / len(outputs)
-        return logits - contest.loss.boundary
+        given = batch["image"], contest.label_of(batch)
+        verdicts = [verdict_of(nets(name, *given)[0]) for name in contest.discriminators]
+        return jnp.mean(jnp.stack([verdict.logits for verdict in verdicts]), axis=0) - boundary
 
     return discriminate
 

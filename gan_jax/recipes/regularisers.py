@@ -119,13 +119,12 @@ def balanced_consistency(transform: Transform, every: int = 1) -> Regulariser:
     """bCR: CR on real and on generated pictures; published weight 10 for both halves."""
 
     def measure(j: Judged) -> Array:
-        keys = jax.random.split(j.key)
-        return sum(
-            regularisation.consistency(
-                j.discriminator(images), j.discriminator(transform(images, key))
-            )
-            for images, key in zip((j.real, j.fake), keys, strict=True)
-        )
+        def half(images: Array, key: Array) -> Array:
+            changed = j.discriminator(transform(images, key))
+            return regularisation.consistency(j.discriminator(images), changed)
+
+        real_key, fake_key = jax.random.split(j.key)
+        return half(j.real, real_key) + half(j.fake, fake_key)
 
     return _stateless("balanced_consistency", measure, every)
 
