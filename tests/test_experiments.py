@@ -15,6 +15,14 @@ LARGE = ("ffhq256_r3gan", "ffhq256_stylegan2", "folder_stylegan2")
 """Those whose tracing takes long."""
 KINDS = ("digits_mlp",)
 """Run in the default tests."""
+ALIKE = ("cifar10_reacgan", "ffhq256_r3gan", "ffhq256_stylegan2")
+"""Those that run what others run too: by hand."""
+
+
+def marks(name):
+    if name in KINDS:
+        return ()
+    return (pytest.mark.slow, pytest.mark.long) if name in ALIKE else pytest.mark.slow
 
 
 def shapes(tree):
@@ -54,9 +62,7 @@ def test_header_and_smoke_setting(name):
     assert total >= 2 * every and not config.data.name.startswith("tfds:")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in KINDS else pytest.mark.slow) for n in NAMES]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in NAMES])
 def test_smoke_run(name, gan_jax, tmp_path):
     workdir = tmp_path / "run"
     result = gan_jax(

@@ -358,6 +358,7 @@ LOSSES = {name: loss for name, loss in vars(losses).items()
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("conditional", [False, True], ids=["none", "projection"])
 @pytest.mark.parametrize(("loss", "name"), list(itertools.product(LOSSES, REGULARISERS)))
 def test_any_loss_with_any_regulariser(loss, name, conditional):
