@@ -151,8 +151,9 @@ def test_tables_of_evaluations(opened, two_runs):
     ]
     table = panels.nth(0).locator("table")
     assert "(8 rows)" in panels.nth(0).locator(".warnings").text_content()
-    assert table.locator("td.best").all_text_contents()[0] == "★ 11.333"
-    assert "±" in table.locator("td.best").nth(1).text_content()
+    best = table.locator("td.best").all_text_contents()
+    assert "★ 11.333" in best  # of fid, without noise: one
+    assert sum("±" in text for text in best) > 1  # of kid: what cannot be told from the best, too
     assert "☆ 21" in table.text_content()
     assert panels.nth(0).locator("figure.chart").count() == 3
     assert panels.nth(0).locator(".interval").count() > 10
