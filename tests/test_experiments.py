@@ -11,8 +11,6 @@ from gan_jax.program import build, step_of
 from tests.conftest import EXPERIMENTS
 
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))
-LARGE = ("ffhq256_r3gan", "ffhq256_stylegan2", "folder_stylegan2")
-"""Those whose tracing takes long."""
 KINDS = ("digits_mlp",)
 """Run in the default tests."""
 ALIKE = ("cifar10_reacgan", "ffhq256_r3gan", "ffhq256_stylegan2")
@@ -30,9 +28,7 @@ def shapes(tree):
 
 
 @pytest.mark.subset
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in LARGE else ()) for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_trace(name):
     """At full size: init and step agree on the state, and the metrics are float32 scalars."""
     experiment = load_experiment(f"{EXPERIMENTS / name}.py", [("mesh.devices", "1")])

@@ -41,16 +41,6 @@ def real_signs(real_logits: Array) -> Array:
     return jnp.sign(real_logits)
 
 
-def fake_signs(fake_logits: Array) -> Array:
-    """-sign(D(G(z))) `[B]`: its mean is APA's lambda_f."""
-    return -jnp.sign(fake_logits)
-
-
-def both_signs(real_logits: Array, fake_logits: Array) -> Array:
-    """(sign(D(x)) - sign(D(G(z)))) / 2 `[B]`: its mean is APA's lambda_rf."""
-    return 0.5 * (jnp.sign(real_logits) - jnp.sign(fake_logits))
-
-
 def observe(state: AdaptiveState, signs: Array) -> AdaptiveState:
     """Adds the signs `[B]` of a batch."""
     signs = signs.astype(jnp.float32)

@@ -35,7 +35,7 @@ class LabelEmbedding(nn.Module):
         Raises:
             UsageError: no label, or one of another shape.
         """
-        label = _checked(label, self.num_classes)
+        label = checked_label(label, self.num_classes)
         shape = (self.num_classes, self.features)
         table = self.param("embedding", self.embedding_init, shape, jnp.float32)
         if jnp.issubdtype(label.dtype, jnp.integer):
@@ -45,7 +45,12 @@ class LabelEmbedding(nn.Module):
         return embedding if self.dtype is None else embedding.astype(self.dtype)
 
 
-def _checked(label: Array | None, num_classes: int) -> Array:
+def checked_label(label: Array | None, num_classes: int) -> Array:
+    """The label, int32 `[B]` or float `[B, num_classes]`.
+
+    Raises:
+        UsageError: there is none, or one of another shape.
+    """
     if label is None:
         raise UsageError(
             f"this network is made for {num_classes} classes and got no label: give the data "

@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import Array
 
 from gan_jax.errors import UsageError
 from gan_jax.layers.convolution import Convolution
+from gan_jax.layers.label_embedding import LabelEmbedding
 from gan_jax.ops.resampling import downsample, upsample
 
 # Features at 4x4, 8x8, ... and at the picture's size: CIFAR-10, FFHQ-64 and FFHQ-256. The ImageNet
@@ -68,10 +68,8 @@ def stage_dtypes(stages: int, dtype: Dtype | None) -> list[Dtype | None]:
 
 def embed(features: int, gain: float, num_classes: int, label: Array | None) -> Array:
     """A class `[B]` or an attribute vector `[B, A]` as `[B, features]`, linearly."""
-    if label is None:
-        raise UsageError(f"this R3GAN is conditioned on {num_classes} classes: give it labels")
-    vector = jax.nn.one_hot(label, num_classes) if label.ndim == 1 else label
-    return nn.Dense(features, use_bias=False, kernel_init=scaled_normal(gain), name="label")(vector)
+    table = LabelEmbedding(num_classes, features, embedding_init=scaled_normal(gain), name="label")
+    return table(label)
 
 
 class ResidualBlock(nn.Module):

@@ -19,9 +19,6 @@ from gan_jax.recipes.augmentation import Augmentation, Values
 from gan_jax.recipes.classification import Classification
 from gan_jax.recipes.drawing import Drawing
 
-Prior = Callable[[Array, tuple[int, ...]], Array]
-"""`(key, shape) -> z`."""
-
 
 class Pictures(NamedTuple):
     """A round's pictures before the augmentation, and what made them.
@@ -66,7 +63,6 @@ class Contest:
     discriminators: tuple[str, ...]
     latent_size: int
     conditional: bool
-    prior: Prior
     loss: AdversarialLoss
     drawing: Drawing
     augmentation: Augmentation
@@ -78,8 +74,8 @@ class Contest:
         return batch["label"] if self.conditional else None
 
     def latents(self, key: Array, batch: Batch) -> Array:
-        """z, `[B, Z]`."""
-        return self.prior(key, (batch_size(batch), self.latent_size))
+        """z ~ N(0, 1), `[B, Z]`."""
+        return jax.random.normal(key, (batch_size(batch), self.latent_size))
 
     def part(self, index: int, array: Any) -> Any:
         """The share of generator number `index` of an array's first axis; None of None."""

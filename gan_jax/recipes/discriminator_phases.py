@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.augment.adaptive import real_signs
 from gan_jax.layers.verdict import Verdict, verdict_of
 from gan_jax.recipe import Aux, Batch, Nets, PhaseLoss, PyTree
 from gan_jax.recipes.augmentation import Values
@@ -136,7 +137,7 @@ def _augmentation_moved(
     augmentation = contest.augmentation
     if augmentation.start == ():
         return extra, {}
-    signs = _mean([jnp.sign(logits - (contest.loss.boundary or 0.0)) for logits in real_logits])
+    signs = _mean([real_signs(logits - (contest.loss.boundary or 0.0)) for logits in real_logits])
     state = augmentation.move(extra["augmentation"], jax.lax.stop_gradient(signs), values)
     extra = {**extra, "augmentation": state}
     return extra, {"augment_p": augmentation.strength(state, values)}

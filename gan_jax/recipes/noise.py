@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -16,7 +15,7 @@ from gan_jax.recipe import Batch, Nets, Phase, PhaseLoss, PyTree, Recipe, batch_
 from gan_jax.recipes.augmentation import Augmentation, never
 from gan_jax.recipes.classification import Classification
 from gan_jax.recipes.compatibility import check
-from gan_jax.recipes.contest import Contest, Prior
+from gan_jax.recipes.contest import Contest
 from gan_jax.recipes.discriminator_phases import discriminator_loss, lazy_discriminator_loss
 from gan_jax.recipes.drawing import Direct, Drawing, Styled
 from gan_jax.recipes.generator_phases import generator_loss, lazy_generator_loss
@@ -41,7 +40,6 @@ def noise_recipe(
     augmentation: Augmentation | None = None,
     classification: Classification | None = None,
     drawing: Drawing | None = None,
-    prior: Prior = jax.random.normal,
     discriminator_turns: int = 1,
     joint: bool = False,
     keeps_top_k: bool = False,
@@ -56,7 +54,7 @@ def noise_recipe(
         generator: network, or several, each of which draws its share of a batch; they are named
             `generator`, or `generator_0`, … `label` is None where `num_classes` is 0.
         discriminator: network, or several, named likewise.
-        latent_size: length of z.
+        latent_size: length of z ~ N(0, 1).
         num_classes: of the labels in `batch["label"]`, or how many attributes they have; 0 for an
             unconditional model.
         loss: the adversarial pair.
@@ -68,7 +66,6 @@ def noise_recipe(
         augmentation: of all that the discriminator sees; None for none.
         classification: what the discriminator learns of labels; None for nothing.
         drawing: how the generator is called; None for `Direct()`.
-        prior: of z.
         discriminator_turns: n of "n-critic".
         joint: real and generated pictures are one batch of the discriminator: for networks that
             treat examples apart, whose spectral vectors then move once an update.
@@ -84,7 +81,6 @@ def noise_recipe(
         discriminators=tuple(discriminators),
         latent_size=latent_size,
         conditional=num_classes > 0,
-        prior=prior,
         loss=loss,
         drawing=drawing or Direct(),
         augmentation=augmentation or never(),

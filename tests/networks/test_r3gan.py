@@ -151,10 +151,10 @@ def test_embeddings_start_at_their_scale():
     pictures = np.zeros((3, 16, 16, 3), np.float32)
     _, g = start(R3GANGenerator(channels=3, num_classes=40, **BLOCKLESS), Z, LABELS)
     _, d = start(R3GANDiscriminator(num_classes=40, **BLOCKLESS), pictures, LABELS)
-    embedding = g["params"]["label"]["kernel"]
+    embedding = g["params"]["label"]["embedding"]
     assert embedding.shape == (40, 64)
     assert np.std(embedding) == pytest.approx(1 / math.sqrt(40), rel=0.05)
-    embedding = d["params"]["label"]["kernel"]
+    embedding = d["params"]["label"]["embedding"]
     assert embedding.shape == (40, 24)
     assert np.std(embedding) == pytest.approx(1 / math.sqrt(40 * 24), rel=0.08)
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gan_jax.errors import UsageError
 from gan_jax.layers.equalised import EqualisedDense, scaled_leaky_relu
+from gan_jax.layers.label_embedding import checked_label
 from gan_jax.layers.pixel_norm import pixel_norm
 
 
@@ -25,20 +25,10 @@ def label_vector(label: Array | None, size: int) -> Array:
     Raises:
         UsageError: no label, or one of another shape.
     """
-    if label is None:
-        raise UsageError(
-            f"this network is made for {size} classes and got no label: give the data labels, or "
-            "set num_classes to 0"
-        )
-    whole = jnp.issubdtype(label.dtype, jnp.integer)
-    if whole and label.ndim == 1:
+    label = checked_label(label, size)
+    if jnp.issubdtype(label.dtype, jnp.integer):
         return jnp.take(jnp.eye(size), label, axis=0, mode="fill")
-    if not whole and label.shape[1:] == (size,):
-        return label
-    raise UsageError(
-        f"a label is int32 [B] or float [B, {size}] (attributes) for this network, "
-        f"not {label.dtype} {list(label.shape)}"
-    )
+    return label
 
 
 class Mapping(nn.Module):
