@@ -211,7 +211,7 @@ def test_the_gradient_penalty_of_a_discriminator(dtype, tolerance):
     tp, tx = torch_tree(params), channels_first(x)
     y = functional.conv2d(tx, tp["picture"]["kernel"])
     y = torch_last_stage(torch_discriminator_stage(y, tp["stage_8"], 2), tp["stage_4"], 4)
-    logits = (y * tp["label"]["kernel"][torch.from_numpy(label)]).sum(1)
+    logits = (y * tp["label"]["embedding"][torch.from_numpy(label)]).sum(1)
     (by_x,) = torch.autograd.grad(logits.sum(), tx, create_graph=True)
     leaves = jax.tree.leaves(tp)
     grads = torch.autograd.grad((by_x**2).sum(), leaves, allow_unused=True)
