@@ -45,6 +45,8 @@ def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
 def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
     """The adjoint of `convolve` in its input: `[B, h, w, O]` and the kernel to `[B, H, W, I]`."""
     inputs, features = kernel.shape[2:]
+    if prod(geometry.block) > 1 and not _fits_blocks(geometry):
+        return from_blocks(_by_phases(geometry, y, kernel), geometry.block, geometry.edges)
     weights = kernel_to_blocks(geometry, kernel)
     if _fits_blocks(geometry) and _taps_width(geometry, features) < ADDING_COST * _pixels_width(
         geometry, inputs
@@ -52,7 +54,7 @@ def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
         flipped = weights[::-1, ::-1].transpose(2, 0, 1, 3).reshape(weights.shape[2], -1)
         x = product(_output_windows(geometry, y), flipped, 3, 1)
         return from_blocks(x, geometry.block, geometry.filled_edges)
-    x = _add_inputs(geometry, product(y, weights.reshape(-1, features), 3, 1))
+    x = _add_inputs(geometry, geometry.taps, product(y, weights.reshape(-1, features), 3, 1))
     return from_blocks(x, geometry.block, geometry.edges)
 
 
@@ -121,12 +123,36 @@ def _gather(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
     return windows.reshape(batch, *count, prod(window) * channels)
 
 
-def _add_inputs(geometry: Geometry, windows: Array) -> Array:
+def _by_phases(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    """All blocks, `[B, *blocks, block · block · I]`, each pixel of one from its own taps alone."""
+    phases = []
+    for row in range(geometry.block[0]):
+        for column in range(geometry.block[1]):
+            own = kernel[row :: geometry.block[0], column :: geometry.block[1]]
+            phases.append(_phase(geometry, y, own))
+    return jnp.concatenate(phases, axis=3)
+
+
+def _phase(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    """One pixel of all blocks, `[B, *blocks, I]`, by its taps `[kh, kw, I, O]`, maybe none."""
+    taps, (inputs, features) = pair(kernel.shape[:2]), kernel.shape[2:]
+    if not prod(taps):
+        return jnp.zeros((y.shape[0], *geometry.blocks, inputs), y.dtype)
+    if features > inputs:
+        return _add_inputs(geometry, taps, product(y, kernel.reshape(-1, features), 3, 1))
+    count = pair(n + k - 1 for n, k in zip(geometry.output, taps, strict=True))
+    windows = _gather(pad(y, pair((k - 1, k - 1) for k in taps)), taps, (1, 1), count)
+    flipped = kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(inputs, -1)
+    missing = pair((0, n - m) for n, m in zip(geometry.blocks, count, strict=True))
+    return pad(product(windows, flipped, 3, 1), missing)
+
+
+def _add_inputs(geometry: Geometry, taps: Pair, windows: Array) -> Array:
     """Every output's part in the blocks, `[B, h, w, taps · taps · C]`, added up there."""
     (height, width), (rows, columns) = geometry.output, geometry.blocks
-    parts = jnp.split(windows, prod(geometry.taps), axis=3)
+    parts = jnp.split(windows, prod(taps), axis=3)
     total = jnp.zeros((), windows.dtype)
-    for part, (row, column) in zip(parts, _shifts(geometry), strict=True):
+    for part, (row, column) in zip(parts, _shifts(taps), strict=True):
         below, right = rows - height - row, columns - width - column
         total = total + pad(part, ((row, below), (column, right)))
     return total
@@ -136,11 +162,10 @@ def _add_outputs(geometry: Geometry, windows: Array) -> Array:
     """Every block's part in the outputs, `[B, *blocks, taps, taps, O]`, added up there."""
     height, width = geometry.output
     total = jnp.zeros((), windows.dtype)
-    for row, column in _shifts(geometry):
+    for row, column in _shifts(geometry.taps):
         total = total + windows[:, row : row + height, column : column + width, row, column]
     return total
 
 
-def _shifts(geometry: Geometry) -> list[Pair]:
-    rows, columns = geometry.taps
-    return [(row, column) for row in range(rows) for column in range(columns)]
+def _shifts(taps: Pair) -> list[Pair]:
+    return [(row, column) for row in range(taps[0]) for column in range(taps[1])]
