@@ -44,7 +44,7 @@ def base_config() -> Config:
             "total": "1000 steps",  # every duration: so many steps, epochs or (real) images
             "accumulate": 1,  # parts that a batch is taken in
             "steps_per_call": 1,  # rounds in one dispatch; part of a run's identity
-            "num_classes": 0,  # of the labels; 0 for an unconditional model
+            "num_classes": 0,  # of the labels, or of data.attributes; 0: an unconditional model
             "data": {
                 "name": "digits",  # avatars/64, digits, tfds:NAME, folder:PATH, npz:PATH
                 "split": "train",
@@ -54,6 +54,7 @@ def base_config() -> Config:
                 "background": (255, 255, 255),  # behind pictures with alpha, where channels < 4
                 "flip": False,  # mirrors half of the pictures
                 "label": "label",  # the feature that is the label, where num_classes > 0
+                "attributes": (),  # names; their values are the label, in place of a class
                 "on_bad_image": "error",  # or skip, up to 1 %
                 "seed": 0,  # of the order and the flips
                 "directory": "",  # of prepared sets; "" is TFDS's own default

@@ -78,7 +78,9 @@ class Experiment:
         size, data = self.config.batch_size, self.config.data
         shape = (size, data.size, data.size, data.channels)
         spec = {"image": jax.ShapeDtypeStruct(shape, jnp.uint8)}
-        if self.config.num_classes:
+        if data.attributes:
+            spec["label"] = jax.ShapeDtypeStruct((size, len(data.attributes)), jnp.float32)
+        elif self.config.num_classes:
             spec["label"] = jax.ShapeDtypeStruct((size,), jnp.int32)
         if data.flip:
             spec[FLIP] = jax.ShapeDtypeStruct((size,), jnp.bool_)

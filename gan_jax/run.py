@@ -22,6 +22,7 @@ from gan_jax.errors import DivergedError, Stopped, StorageError
 from gan_jax.evaluation import Collapsed, Evaluations, of_the_run
 from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluator, Measure
+from gan_jax.evaluators.samples import conditions
 from gan_jax.experiment import Experiment
 from gan_jax.fine_tuning import from_another_run
 from gan_jax.loop import Edge, Loop
@@ -227,8 +228,12 @@ class Run:
             self.program.recipe,
             self.program.mesh,
             self.program.frozen,
-            num_classes=self.config.num_classes,
-            count=self.config.samples.count,
+            conditions=conditions(
+                self.config.samples.count,
+                self.config.num_classes,
+                None,
+                attributes=bool(self.config.data.attributes),
+            ),
             truncation=self.config.samples.truncation,
             seed=self.config.seed,
             writers=self.copies,

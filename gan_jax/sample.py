@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=64, help="pictures (default 64)")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default 0)")
     parser.add_argument("--label", type=int, help="a class (default: all in turn)")
+    parser.add_argument(
+        "--attributes",
+        help="values of attributes, as smiling=1,glasses=0.5; the others are 0 (default: each "
+        "alone in turn)",
+    )
     parser.add_argument("--truncation", type=float, default=1.0, help="scale of the latents")
     parser.add_argument("--step", default="latest", help="a checkpoint: N, best or latest")
     parser.add_argument("--raw", action="store_true", help="the raw weights, not their average")
@@ -41,22 +47,43 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     step = arguments.step
     if step not in ("latest", "best") and not step.isdigit():
         raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    attributes = None if arguments.attributes is None else values_of(arguments.attributes)
     if arguments.frames < 1:
         raise UsageError(f"--frames={arguments.frames}: must be at least 1")
     if arguments.out:
         form_of(arguments.out)
     trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
     out = arguments.out or arguments.workdir / f"samples-{trained.step}.png"
-    write(trained, out, arguments)
+    write(trained, out, arguments, attributes)
     console.say(f"{arguments.count} pictures of step {trained.step} in {out}")
     return 0
 
 
-def write(trained: Trained, out: Path, arguments: argparse.Namespace) -> None:
+def values_of(text: str) -> dict[str, float]:
+    """Of attributes by name, from `NAME=NUMBER,…` (a name may hold = itself); raises UsageError."""
+    values = {}
+    for part in text.split(","):
+        name, _, number = part.rpartition("=")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UsageError(f"--attributes: {part!r} must be NAME=NUMBER, as smiling=1")
+    return values
+
+
+def write(
+    trained: Trained,
+    out: Path,
+    arguments: argparse.Namespace,
+    attributes: Mapping[str, float] | None,
+) -> None:
     """In the form that the name of `out` asks for."""
     settings = {
         "seed": arguments.seed,
         "label": arguments.label,
+        "attributes": attributes,
         "truncation": arguments.truncation,
         "ema": not arguments.raw,
     }

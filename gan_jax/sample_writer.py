@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from gan_jax.data.pipeline import Rounds
 from gan_jax.errors import StorageError
-from gan_jax.evaluators.samples import conditions, fixed_latents, make_sampler, sample_key
+from gan_jax.evaluators.samples import fixed_latents, make_sampler, sample_key
 from gan_jax.images import grid, save_png
 from gan_jax.mesh import replicated
 from gan_jax.ops.pixels import FLIP
@@ -31,7 +31,8 @@ class SampleWriter:
         recipe: where it generates nothing, nothing is written.
         mesh: the devices; all processes take part in sampling, process 0 writes.
         frozen: variables of the frozen networks.
-        num_classes, count, truncation, seed: of the fixed batch.
+        conditions: of the fixed batch, `[count, …]` each.
+        truncation, seed: of its latents.
         writers: also take the pictures.
         warn: hears of pictures that could not be written; training goes on.
     """
@@ -43,8 +44,7 @@ class SampleWriter:
         mesh: Mesh,
         frozen: Mapping[str, PyTree],
         *,
-        num_classes: int,
-        count: int,
+        conditions: Mapping[str, np.ndarray],
         truncation: float,
         seed: int,
         writers: Sequence[Writer],
@@ -58,10 +58,9 @@ class SampleWriter:
         self._truncation = truncation
         self._sampler = make_sampler(recipe, mesh) if recipe.generate else None
         if self._sampler:
-            batch = conditions(count, num_classes, None)
 
             def inputs():
-                return fixed_latents(recipe, batch, seed), batch, sample_key(seed)
+                return fixed_latents(recipe, conditions, seed), conditions, sample_key(seed)
 
             # Compiled for the mesh: several processes cannot put arrays on each other's devices.
             self._inputs = jax.jit(inputs, out_shardings=replicated(mesh))()

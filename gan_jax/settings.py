@@ -61,8 +61,25 @@ def check(config: Any) -> None:
             f"collapse.action={config.collapse.action!r}: must be one of "
             + ", ".join(COLLAPSE_ACTIONS)
         )
+    check_attributes(config)
     durations(config, images_per_step=1, images_per_epoch=1)
     retention(config)
+
+
+def check_attributes(config: Any) -> None:
+    """Raises UsageError where `data.attributes` are no names, or the label is another one too."""
+    names, label = config.data.attributes, config.data.label
+    for name in names:
+        if not isinstance(name, str) or not name or names.count(name) > 1:
+            raise UsageError(f"data.attributes: {name!r} must be a name, and there once")
+    if names and config.num_classes != len(names):
+        raise UsageError(
+            f"num_classes={config.num_classes}: must be the number of data.attributes, {len(names)}"
+        )
+    if names and label != "label":
+        raise UsageError(
+            f"data.label={label!r} is a class and data.attributes are no class: set one of them"
+        )
 
 
 def check_seed(key: str, seed: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from gan_jax import checkpoint, program, run_directory
 from gan_jax import config as configs
+from gan_jax.data.attributes import LARGEST
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.evaluators.samples import conditions, make_sampler, sample_key
 from gan_jax.experiment import Experiment, import_file
@@ -66,6 +67,7 @@ class Trained:
         *,
         seed: int = 0,
         label: int | None = None,
+        attributes: Mapping[str, float] | None = None,
         truncation: float = 1.0,
         ema: bool = True,
     ) -> np.ndarray:
@@ -74,14 +76,17 @@ class Trained:
         Args:
             count: how many.
             seed: of the latents.
-            label: a class; None takes them in turn. Only for a conditional model.
+            label: a class; None takes them in turn. Only for a model of classes.
+            attributes: values by name, 0 for the others; None takes each alone in turn. Only for a
+                model of attributes.
             truncation: scales the latents (1.0 leaves them).
             ema: averaged weights where the run keeps some.
 
         Raises:
-            UsageError: a recipe that generates nothing, no such class, or not even one picture.
+            UsageError: a recipe that generates nothing, no such class or attribute, or not even
+                one picture.
         """
-        latents, batch = self.latents(count, seed=seed, label=label)
+        latents, batch = self.latents(count, seed=seed, label=label, attributes=attributes)
         return self.generate(latents, batch, seed=seed, truncation=truncation, ema=ema)
 
     def walk(
@@ -91,6 +96,7 @@ class Trained:
         *,
         seed: int = 0,
         label: int | None = None,
+        attributes: Mapping[str, float] | None = None,
         truncation: float = 1.0,
         ema: bool = True,
     ) -> np.ndarray:
@@ -99,8 +105,8 @@ class Trained:
         Each of `count` pictures moves along the circle z(t) = cos(t) a + sin(t) b of two N(0, 1)
         latents, on which z(t) is N(0, 1) at every t.
         """
-        a, batch = self.latents(count, seed=seed, label=label)
-        b, _ = self.latents(count, seed=seed + 1, label=label)
+        a, batch = self.latents(count, seed=seed, label=label, attributes=attributes)
+        b, _ = self.latents(count, seed=seed + 1, label=label, attributes=attributes)
         pictures = []
         for angle in np.linspace(0.0, 2.0 * np.pi, frames, endpoint=False):
             cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -109,19 +115,47 @@ class Trained:
             pictures.append(frame)
         return np.stack(pictures)
 
-    def latents(self, count: int, *, seed: int, label: int | None) -> tuple[PyTree, PyTree]:
+    def latents(
+        self,
+        count: int,
+        *,
+        seed: int,
+        label: int | None = None,
+        attributes: Mapping[str, float] | None = None,
+    ) -> tuple[PyTree, PyTree]:
         """Latents and conditions of `count` pictures, on the host."""
-        recipe, classes = self.program.recipe, self.config.num_classes
+        recipe = self.program.recipe
         if recipe.latents is None or self.sampler is None:
             raise UsageError(f"the recipe of {self.directory} generates no pictures from noise")
         if count < 1:
             raise UsageError(f"{count} pictures: must be at least 1")
         check_seed("seed", seed)
-        if label is not None and not 0 <= label < classes:
-            has = f"has classes 0 to {classes - 1}" if classes else "has no classes"
-            raise UsageError(f"label {label}: the model in {self.directory} {has}")
-        batch = conditions(count, classes, label)
+        chosen = self._chosen(label, attributes)
+        is_vector = bool(self.config.data.attributes)
+        batch = conditions(count, self.config.num_classes, chosen, attributes=is_vector)
         return jax.device_get(jax.jit(recipe.latents)(sample_key(seed), batch)), batch
+
+    def _chosen(
+        self, label: int | None, attributes: Mapping[str, float] | None
+    ) -> int | np.ndarray | None:
+        """What all pictures are to be: a class, attributes float32 `[K]`, or None for no wish."""
+        names, classes = self.config.data.attributes, self.config.num_classes
+        has = f"has classes 0 to {classes - 1}" if classes else "has no classes"
+        has = f"the model in {self.directory} " + (
+            f"has the attributes {', '.join(names)}" if names else has
+        )
+        if label is not None and (names or not 0 <= label < classes):
+            raise UsageError(f"label {label}: {has}")
+        if attributes is None:
+            return label
+        if not names:
+            raise UsageError(f"attributes: {has} and takes none")
+        for name, value in attributes.items():
+            if name not in names:
+                raise UsageError(f"attribute {name!r}: {has}")
+            if not abs(value) <= LARGEST:
+                raise UsageError(f"attribute {name!r}: {value} must be a finite number")
+        return np.array([attributes.get(name, 0.0) for name in names], np.float32)
 
     def generate(
         self, latents: PyTree, batch: PyTree, *, seed: int, truncation: float, ema: bool

@@ -8,6 +8,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from gan_jax.console import Console
+from gan_jax.data.collection import Labels
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.open import open_source
 from gan_jax.data.pipeline import Rounds
@@ -82,7 +83,8 @@ def open_examples(experiment: Experiment, console: Console, flag: StopFlag, spli
             geometry=geometry(config),
             on_bad_image=data.on_bad_image,
             data_dir=data.directory or None,
-            labels="required" if config.num_classes and data.label == "label" else "auto",
+            labels=_wanted_labels(config),
+            attributes=data.attributes,
             progress=_stoppable(advance, flag),
         )
     if not data.in_memory:
@@ -99,6 +101,12 @@ def open_examples(experiment: Experiment, console: Console, flag: StopFlag, spli
     for remark in source.remarks():
         console.say(f"{data.name}: {remark}")
     return held
+
+
+def _wanted_labels(config: Any) -> Labels:
+    if config.data.attributes:
+        return "none"
+    return "required" if config.num_classes and config.data.label == "label" else "auto"
 
 
 def own_examples(experiment: Experiment) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gan_jax import training_data
 from gan_jax.data.geometry import Geometry
@@ -43,13 +46,22 @@ def world_of(
         form = form_of(training_data.geometry(config))
         return pictures.of_source(f"{name} {split}", source(split), form, label)
 
+    @functools.cache
+    def example_labels(count: int) -> np.ndarray:
+        return reals(config.data.split).labels_in_turn(count)
+
+    labels = example_labels if config.data.attributes else None
+    generated = None
+    if recipe.generate:
+        generated = Generated(recipe, program.mesh, config.num_classes, labels)
     return World(
         recipe=recipe,
         mesh=program.mesh,
         num_classes=config.num_classes,
+        attributes=tuple(config.data.attributes),
         conditions=conditions,
         split=config.data.split,
-        generated=Generated(recipe, program.mesh, config.num_classes) if recipe.generate else None,
+        generated=generated,
         reals=reals,
         is_avatars=name.startswith("avatars/"),
         cache=cache_folder(),

@@ -69,6 +69,14 @@ def test_batch_spec(write):
     assert experiment.keys() == {"image": "image", "label": "style"}
 
 
+def test_batch_spec_of_attributes(write):
+    overrides = [("data.size", "28"), ("batch_size", "6"), ("num_classes", "2")]
+    overrides.append(("data.attributes", "('eyewear=none', 'smile')"))
+    experiment = load_experiment(str(write(WHOLE)), overrides)
+    assert experiment.batch_spec()["label"] == jax.ShapeDtypeStruct((6, 2), jnp.float32)
+    assert experiment.keys() == {"image": "image", "label": "label"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -71,6 +71,14 @@ def test_the_same_run_goes_on(workdir, file):
     assert check_same_run(workdir, small(file, **may_change)) == []
 
 
+def test_a_run_of_before_there_were_attributes_goes_on(workdir, file):
+    config = json.loads((workdir / "config.json").read_text())
+    assert config["data"].pop("attributes") == []
+    (workdir / "config.json").write_text(json.dumps(config))
+    assert check_same_run(workdir, small(file)) == []
+    assert read(workdir)[1]["data"]["attributes"] == ()
+
+
 def test_another_experiment_is_refused(workdir, file):
     with pytest.raises(UsageError, match="holds a run of made-small, not of made: choose another"):
         check_same_run(workdir, load_experiment(str(file)))

@@ -132,6 +132,11 @@ def test_labels_and_counts_that_make_no_sense(trained):
         silent.sample(4)
 
 
+def test_attributes_of_a_model_without(trained):
+    with pytest.raises(UsageError, match="attributes: .* has no classes and takes none"):
+        trained.sample(4, attributes={"smiling": 1.0})
+
+
 def test_directories_without_a_run_or_a_checkpoint(workdir, tmp_path):
     with pytest.raises(UsageError, match="not a run directory"):
         gan_jax.load(tmp_path)
@@ -166,6 +171,8 @@ def test_labels(conditional):
     threes = conditional.sample(13, label=3)
     np.testing.assert_array_equal(threes[3], in_turn[3])
     assert not np.array_equal(threes[4], in_turn[4])
+    with pytest.raises(UsageError, match="attributes: .* has classes 0 to 9 and takes none"):
+        conditional.sample(4, attributes={})
     for label in (10, -1):
         with pytest.raises(UsageError, match=f"label {label}: the model in .* classes 0 to 9"):
             conditional.sample(4, label=label)

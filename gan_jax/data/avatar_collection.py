@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from gan_jax.data import avatars
+from gan_jax.data.attributes import attribute_vector, check_names
+from gan_jax.data.avatar_attributes import Reader, attribute_readers
 from gan_jax.data.collection import Labels, Raw
 from gan_jax.data.pictures import PictureError
 from gan_jax.data.source import Example, Progress
@@ -30,11 +32,13 @@ class Avatars(Protocol):
 
 @dataclass(frozen=True)
 class AvatarCollection:
-    """Pictures are RGBA; every other field of an avatar (`parameters`, `landmarks`, …) stays."""
+    """Pictures are RGBA; every other field of an avatar (`parameters`, `landmarks`, …) stays; with
+    `attributes` their values are its `label`."""
 
     title: str
     source: Avatars
     with_labels: bool
+    attributes: Mapping[str, Reader] = field(default_factory=dict)
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -61,19 +65,35 @@ class AvatarCollection:
         image = fields.pop("image")
         if not self.with_labels:
             fields.pop("label", None)
+        if self.attributes:
+            values = [read(fields) for read in self.attributes.values()]
+            fields["label"] = attribute_vector(self.name(index), tuple(self.attributes), values)
         return Raw(image, "RGBA", fields)
 
 
 def open_avatar_collection(
-    name: str, *, split: str, labels: Labels, data_dir: str | None, progress: Progress | None
+    name: str,
+    *,
+    split: str,
+    labels: Labels,
+    data_dir: str | None,
+    progress: Progress | None,
+    attributes: Sequence[str] = (),
 ) -> AvatarCollection:
     """Opens one split (train, test, all) of `avatars/SIZE`; renders the avatars where they are
-    not there yet."""
+    not there yet. `attributes`: of `avatar_attributes`; raises DataError for another."""
     size = avatar_size(name)
     directory = Path(data_dir) if data_dir else None
     avatars.prepare(size, directory, progress)
     source = avatars.open_avatars(size, split, directory)
-    return AvatarCollection(f"{name} {split}", source, labels != "none")
+    readers = attribute_readers(source.class_names)
+    check_names(name, attributes, readers)
+    return AvatarCollection(
+        title=f"{name} {split}",
+        source=source,
+        with_labels=labels != "none" and not attributes,
+        attributes={attribute: readers[attribute] for attribute in attributes},
+    )
 
 
 def avatar_size(name: str) -> int:

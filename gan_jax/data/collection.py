@@ -23,7 +23,7 @@ class Raw:
 
     image: uint8 `[H, W, C]`, C = 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha.
     mode: what was stored, in Pillow's words.
-    fields: everything else, such as `label` (int32 scalar).
+    fields: everything else, such as `label` (int32 scalar, or float32 `[K]` of attributes).
     """
 
     image: np.ndarray
@@ -35,7 +35,7 @@ class Collection(Protocol):
     """Random access to stored examples.
 
     fingerprint: changes when the data do; the same on every machine.
-    class_names: one a label value, or None where examples carry no label.
+    class_names: one a label value, or None where examples carry no class.
     passed_over: files without a picture suffix, counted by suffix.
     """
 
@@ -61,8 +61,8 @@ class Collection(Protocol):
 class ArrayCollection:
     """Pictures that already are one array.
 
-    images: uint8 `[N, H, W, C]`. labels: int32 `[N]` or None. indices: `[N]`, each one's index in
-    the whole, before any split, by which it is named.
+    images: uint8 `[N, H, W, C]`. labels: int32 `[N]`, float32 `[N, K]` or None. indices: `[N]`,
+    each one's index in the whole, before any split, by which it is named.
     """
 
     title: str
@@ -81,7 +81,7 @@ class ArrayCollection:
 
     def read(self, index: int) -> Raw:
         image = self.images[index]
-        fields = {} if self.labels is None else {"label": np.asarray(self.labels[index], np.int32)}
+        fields = {} if self.labels is None else {"label": np.asarray(self.labels[index])}
         return Raw(image, {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.shape[-1]], fields)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gan_jax.data.collection import Labels, Raw, check_split
-from gan_jax.data.labels import LABEL_FILES, Labelling, read_labelling
+from gan_jax.data.labels import LABEL_FILES, Labelling, read_attributes, read_labelling
 from gan_jax.data.pictures import SUFFIXES, read_picture
 from gan_jax.errors import DataError
 
@@ -36,22 +36,26 @@ class FolderCollection:
 
     def read(self, index: int) -> Raw:
         picture = read_picture(self.root / self.files[index])
-        fields = {} if self.labels is None else {"label": np.asarray(self.labels[index], np.int32)}
+        fields = {} if self.labels is None else {"label": np.asarray(self.labels[index])}
         return Raw(picture.image, picture.mode, fields)
 
 
-def open_folder(path: str, *, split: str, labels: Labels) -> FolderCollection:
+def open_folder(
+    path: str, *, split: str, labels: Labels, attributes: Sequence[str] = ()
+) -> FolderCollection:
     """The pictures of one split (train, test, all) below `path`.
 
     Where all lie in folders `train`, `test` or `val`, those are the splits (`val` counts as
     test). Otherwise a tenth is held out as test, chosen by a hash of each path, so that adding
-    pictures never moves one from train to test. Labels: see `labels.read_labelling`.
+    pictures never moves one from train to test. Labels: see `labels.read_labelling`, and
+    `labels.read_attributes` where `attributes` are asked for.
 
     The fingerprint covers paths, sizes and labels, not contents: it is cheap, and survives
     copying to another machine.
 
     Raises:
-      DataError: no such folder, no pictures in it or in the split, or what `read_labelling` raises.
+      DataError: no such folder, no pictures in it or in the split, or what reading labels
+        raises.
     """
     check_split(split)
     root = Path(path).expanduser()
@@ -63,7 +67,10 @@ def open_folder(path: str, *, split: str, labels: Labels) -> FolderCollection:
         raise DataError(f"folder:{path}: no pictures in it ({count} files of other kinds)")
     files = sorted(sizes)
     in_split_folders = _are_split_folders(files)
-    labelling = read_labelling(root, files, labels, class_folder=1 if in_split_folders else 0)
+    if attributes:
+        labelling = read_attributes(root, files, attributes)
+    else:
+        labelling = read_labelling(root, files, labels, class_folder=1 if in_split_folders else 0)
     chosen = [i for i, file in enumerate(files) if _belongs(file, split, in_split_folders)]
     if not chosen:
         raise DataError(f"folder:{path}: its split {split!r} is empty; split=all takes everything")
@@ -127,5 +134,6 @@ def _fingerprint(files: list[tuple[str, int]], labelling: Labelling | None) -> s
         digest.update(f"{file}\t{size}\n".encode(errors="surrogateescape"))
     if labelling is not None:
         digest.update(repr(labelling.class_names).encode(errors="surrogateescape"))
-        digest.update(labelling.values.astype("<i4").tobytes())
+        little_endian = labelling.values.dtype.newbyteorder("<")
+        digest.update(labelling.values.astype(little_endian).tobytes())
     return digest.hexdigest()

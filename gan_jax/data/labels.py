@@ -1,26 +1,32 @@
-"""Labels of a folder of pictures: `labels.csv`, StyleGAN's `dataset.json`, or class folders."""
+"""Labels of a folder of pictures: `labels.csv`, StyleGAN's `dataset.json`, or class folders; or
+attributes, the columns of `labels.csv`."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gan_jax.data.attributes import attribute_vector, check_names
 from gan_jax.data.collection import Labels, numbered_classes, refuse_missing_labels
 from gan_jax.errors import DataError
 
 LABEL_FILES = ("labels.csv", "dataset.json")
 
+Row = dict[str, str]
+
 
 @dataclass(frozen=True)
 class Labelling:
-    """values: int32 `[N]`, an index into `class_names` each."""
+    """values: int32 `[N]`, an index into `class_names` each, or float32 `[N, K]` of attributes,
+    and then `class_names` is None."""
 
     values: np.ndarray
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] | None
 
 
 def read_labelling(
@@ -41,7 +47,14 @@ def read_labelling(
         return None
     remedy = "put each class into a folder of its own, or write labels.csv with file,label"
     if (root / "labels.csv").is_file():
-        return _from_file(root / "labels.csv", _read_csv(root / "labels.csv"), files)
+        path = root / "labels.csv"
+        rows = _read_csv(path)
+        if "label" in rows[0] or not _attributes_of(rows):
+            return _from_file(path, _column(path, rows), files)
+        refuse_missing_labels(
+            str(path), labels, f"it has attributes: data.attributes={_attributes_of(rows)}"
+        )
+        return None
     if (root / "dataset.json").is_file():
         entries = _read_json(root / "dataset.json")
         if entries is not None:
@@ -56,13 +69,32 @@ def read_labelling(
     return None
 
 
+def read_attributes(root: Path, files: list[str], attributes: Sequence[str]) -> Labelling:
+    """The attributes of `files`: the columns of `labels.csv` that they name.
+
+    Raises:
+      DataError: there is no such file or column, it does not name every picture, or a value is no
+        number.
+    """
+    path = root / "labels.csv"
+    if not path.is_file():
+        raise DataError(
+            f"folder:{root}: data.attributes asks for labels.csv with file,{','.join(attributes)}"
+        )
+    rows = _read_csv(path)
+    check_names(str(path), attributes, [*_attributes_of(rows), *({"label"} & rows[0].keys())])
+    entries = {}
+    for number, row in enumerate(rows, start=2):
+        values = [row[name] for name in attributes]
+        entries[_file(path, number, row)] = attribute_vector(
+            f"{path}: line {number}", attributes, values
+        )
+    _check_files(path, entries, files)
+    return Labelling(np.stack([entries[file] for file in files]), None)
+
+
 def _from_file(path: Path, entries: dict[str, str], files: list[str]) -> Labelling:
-    missing = [file for file in files if file not in entries]
-    if missing:
-        raise DataError(f"{path}: no label for {missing[0]} ({len(missing)} such pictures)")
-    absent = sorted(entries.keys() - set(files))
-    if absent:
-        raise DataError(f"{path}: {absent[0]} is not there ({len(absent)} such lines)")
+    _check_files(path, entries, files)
     labels = [entries[file] for file in files]
     if not all(map(_is_number, labels)):
         return _by_name(labels)
@@ -71,6 +103,16 @@ def _from_file(path: Path, entries: dict[str, str], files: list[str]) -> Labelli
         return Labelling(values.astype(np.int32), numbered_classes(values))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _check_files(path: Path, named: Collection[str], files: list[str]) -> None:
+    """Raises DataError unless those that a labels file names are those that are there."""
+    missing = [file for file in files if file not in named]
+    if missing:
+        raise DataError(f"{path}: no label for {missing[0]} ({len(missing)} such pictures)")
+    absent = sorted(set(named) - set(files))
+    if absent:
+        raise DataError(f"{path}: {absent[0]} is not there ({len(absent)} such lines)")
 
 
 def _by_name(labels: list[str]) -> Labelling:
@@ -85,20 +127,40 @@ def _is_number(label: str) -> bool:
     return label.isdecimal() and len(label) < 19 and str(int(label)) == label
 
 
-def _read_csv(path: Path) -> dict[str, str]:
+def _read_csv(path: Path) -> list[Row]:
+    """Its lines, at least one, by column; the first of them is line 2."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    if not rows or not {"file", "label"} <= rows[0].keys():
-        raise DataError(f"{path}: its first line must be `file,label`, and one line a picture")
+    if not rows or "file" not in rows[0] or len(rows[0]) < 2:
+        raise DataError(
+            f"{path}: its first line must be `file,label`, or `file` and attributes, and one line "
+            "a picture"
+        )
+    return rows
+
+
+def _attributes_of(rows: list[Row]) -> tuple[str, ...]:
+    """The columns besides `file` and `label`."""
+    return tuple(name for name in rows[0] if name not in ("file", "label", None))
+
+
+def _column(path: Path, rows: list[Row]) -> dict[str, str]:
+    """The column `label`, by file."""
     entries = {}
     for number, row in enumerate(rows, start=2):
-        if not row["file"] or not row["label"]:
+        if not row["label"]:
             raise DataError(f"{path}: line {number} has no file or no label")
-        entries[_slashes(row["file"])] = row["label"].strip()
+        entries[_file(path, number, row)] = row["label"].strip()
     return entries
+
+
+def _file(path: Path, number: int, row: Row) -> str:
+    if not row["file"]:
+        raise DataError(f"{path}: line {number} has no file or no label")
+    return _slashes(row["file"])
 
 
 def _read_json(path: Path) -> dict[str, str] | None:

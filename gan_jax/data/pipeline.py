@@ -35,7 +35,7 @@ class Rounds:
         rows: of each global batch that this process reads.
         seed: of the order and the flips.
         flip: adds the bool leaf `flip`, a fair coin for each picture.
-        num_classes: labels must be below it; 0 if there are none.
+        num_classes: labels that are classes must be below it; 0 if there are none.
     """
 
     source: Any
@@ -51,7 +51,8 @@ class Rounds:
         """Rounds `step` to `step + count - 1`: leaves `[count, R, b, …]`.
 
         Raises:
-            DataError: a label out of range, a missing key, or what the source raises.
+            DataError: a class out of range, attributes that are not finite, a missing key, or
+                what the source raises.
         """
         positions = self._positions(step, count)
         chosen = order.indices(positions, len(self.source), self.seed)
@@ -93,11 +94,13 @@ class Rounds:
 
     def _check_labels(self, examples: Arrays) -> None:
         label = examples.get("label")
-        if (
-            label is not None
-            and label.size
-            and not 0 <= label.min() <= label.max() < self.num_classes
-        ):
+        if label is None or not label.size:
+            return
+        if np.issubdtype(label.dtype, np.floating):
+            if not np.isfinite(label).all():
+                wrong = label[~np.isfinite(label)][0]
+                raise DataError(f"the data holds an attribute that is {wrong}: must be finite")
+        elif not 0 <= label.min() <= label.max() < self.num_classes:
             wrong = label.max() if label.max() >= self.num_classes else label.min()
             raise DataError(
                 f"the data holds label {wrong}, but num_classes={self.num_classes} "

@@ -28,8 +28,9 @@ BAD_SHARE = 0.01
 class Source(Protocol):
     """Examples by index, each a pure function of it. A Grain `MapDataset` over one is one too.
 
-    An example has `image`, uint8 `[H, W, C]`, and may have `label`, an int32 scalar, and more.
-    fingerprint: changes when the data do. num_classes: None where there is no `label`.
+    An example has `image`, uint8 `[H, W, C]`, and may have `label`, an int32 scalar (or float32
+    `[K]`, of attributes), and more.
+    fingerprint: changes when the data do. num_classes: None where no `label` is a class.
     """
 
     @property

@@ -7,12 +7,13 @@ they meet the same rules as any other picture. What is not prepared is never dow
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from gan_jax.data.attributes import attribute_vector, check_names
 from gan_jax.data.collection import Labels, Raw, refuse_missing_labels
 from gan_jax.data.pictures import PictureError, read_picture
 from gan_jax.errors import DataError, UsageError
@@ -20,7 +21,8 @@ from gan_jax.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class TfdsCollection:
-    """records: random access to dicts with the encoded picture and the label undecoded."""
+    """records: random access to dicts with the encoded picture and the label undecoded.
+    attributes: names whose values are the label, in place of `label_key`."""
 
     title: str
     records: Any
@@ -28,6 +30,7 @@ class TfdsCollection:
     label_key: str | None
     fingerprint: str
     class_names: tuple[str, ...] | None
+    attributes: tuple[str, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -42,6 +45,10 @@ class TfdsCollection:
         except Exception as error:  # ArrayRecord and the example parser raise what they please
             raise PictureError(self.name(index), f"record cannot be read: {error}") from error
         picture = read_picture(record[self.image_key], self.name(index))
+        if self.attributes:
+            values = [_at(record, name) for name in self.attributes]
+            label = attribute_vector(self.name(index), self.attributes, values)
+            return Raw(picture.image, picture.mode, {"label": label})
         if self.label_key is None:
             return Raw(picture.image, picture.mode, {})
         # -1 in splits whose labels were never published; who needs labels checks their range
@@ -49,12 +56,21 @@ class TfdsCollection:
         return Raw(picture.image, picture.mode, {"label": label})
 
 
-def open_tfds(name: str, *, split: str, labels: Labels, data_dir: str | None) -> TfdsCollection:
+def open_tfds(
+    name: str,
+    *,
+    split: str,
+    labels: Labels,
+    data_dir: str | None,
+    attributes: Sequence[str] = (),
+) -> TfdsCollection:
     """A prepared set: `name` is `NAME[/config][:version]`, `split` anything that TFDS knows, such
-    as `train`, `all` or `train[:90%]`. `data_dir`: TFDS's own default if None.
+    as `train`, `all` or `train[:90%]`. `data_dir`: TFDS's own default if None. `attributes`: names
+    of scalar features, those in others with slashes (`attributes/Smiling`).
 
     Raises:
-      DataError: not prepared, not as ArrayRecord, empty, no such split, no picture in it.
+      DataError: not prepared, not as ArrayRecord, empty, no such split, no picture or attribute
+        in it.
       UsageError: not a name.
     """
     import tensorflow_datasets as tfds
@@ -63,8 +79,9 @@ def open_tfds(name: str, *, split: str, labels: Labels, data_dir: str | None) ->
     title = f"tfds:{name}"
     features = builder.info.features
     image_key = _image_key(title, features)
-    label_key = None if labels == "none" else _label_key(features)
-    if label_key is None:
+    check_names(title, attributes, _numbers(features))
+    label_key = None if labels == "none" or attributes else _label_key(features)
+    if label_key is None and not attributes:
         refuse_missing_labels(title, labels, "it has no ClassLabel")
     skip = {
         key: tfds.decode.SkipDecoding()
@@ -90,6 +107,7 @@ def open_tfds(name: str, *, split: str, labels: Labels, data_dir: str | None) ->
         label_key=label_key,
         fingerprint=_fingerprint(builder, split, len(records)),
         class_names=None if label_key is None else tuple(features[label_key].names),
+        attributes=tuple(attributes),
     )
 
 
@@ -127,6 +145,28 @@ def _label_key(features: Any) -> str | None:
 
     keys = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
     return "label" if "label" in keys else keys[0] if len(keys) == 1 else None
+
+
+def _numbers(features: Any, above: str = "") -> list[str]:
+    """Names of the scalar features that are numbers but no classes."""
+    import tensorflow_datasets as tfds
+
+    found = []
+    for key, feature in features.items():
+        name = f"{above}{key}"
+        if isinstance(feature, tfds.features.FeaturesDict):
+            found += _numbers(feature, f"{name}/")
+        elif isinstance(feature, tfds.features.ClassLabel) or feature.shape != ():
+            continue
+        elif np.dtype(feature.np_dtype).kind in "biuf":
+            found.append(name)
+    return found
+
+
+def _at(record: Any, name: str) -> Any:
+    for key in name.split("/"):
+        record = record[key]
+    return record
 
 
 def _fingerprint(builder: Any, split: str, count: int) -> str:

@@ -102,7 +102,7 @@ class AvatarControl:
                     for name, value in values.items()
                 },
                 protocol=described,
-                sampling=drawn.describe(bool(world.recipe.ema)) | {"labels": "of the examples"},
+                sampling=generated.describe(drawn) | {"labels": "of the examples"},
                 real=which,
             )
 
@@ -116,7 +116,8 @@ class AvatarControl:
         if unknown:
             known = ", ".join(CONTROLS)
             raise UsageError(f"{self.name}: no control {unknown[0]!r}; there are {known}")
-        classes = OF_CLASSES.get(world.conditions.get("label", ""))
+        label = "" if world.attributes else world.conditions.get("label", "")
+        classes = OF_CLASSES.get(label)
         if not self.controls and classes is None:
             raise UsageError(
                 f"{self.name}: say in the experiment what the conditions control, as "

@@ -106,7 +106,7 @@ class AvatarFidelity:
             return Evaluation(
                 metrics=beside(metrics, bounds()),
                 protocol=described,
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=about(reals),
                 warnings=warnings,
             )

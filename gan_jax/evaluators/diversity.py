@@ -92,7 +92,7 @@ class Diversity:
             return Evaluation(
                 metrics={name: {"value": value} for name, value in values.items()},
                 protocol={"space": "pixels", "pairs": self.pairs, **weights},
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=which,
                 warnings=warnings_of(weights) if self.perceptual else (),
             )

@@ -28,6 +28,7 @@ class World:
 
     Attributes:
         recipe, mesh, num_classes: of the run.
+        attributes: names of those that its labels are vectors of; () for classes.
         conditions: what a batch holds besides real pictures: its names, each with the field of an
             example that it is taken from.
         generated: of the recipe; None where it generates nothing.
@@ -42,6 +43,7 @@ class World:
     recipe: Recipe
     mesh: Mesh
     num_classes: int
+    attributes: tuple[str, ...]
     conditions: Mapping[str, str]
     generated: Generated | None
     reals: Callable[[str], Pictures]

@@ -12,7 +12,6 @@ from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.features import Extractor, Features
 from gan_jax.evaluators.generated import Sampling, Statistics, Subject
 from gan_jax.evaluators.reference import features_of
-from gan_jax.evaluators.samples import conditions
 from gan_jax.evaluators.spaces import inception_space
 from gan_jax.metrics.protocol import Protocol
 from gan_jax.metrics.protocol import protocol as named_protocol
@@ -67,6 +66,10 @@ class Fidelity:
             kid_subset_size=self.kid_subset_size or settings.kid_subset_size,
             kid_seed=settings.kid_seed if self.kid_seed is None else self.kid_seed,
         )
+        if "intra_fid" in self.measures and world.attributes:
+            raise UsageError(
+                f"{self.name}: intra_fid is a mean over classes; this run's labels are attributes"
+            )
         self._check_counts(settings, self.real_samples or None, world.num_classes)
         weights = find_weights("inception", Path(self.weights) if self.weights else None)
         generated = world.generator()
@@ -98,12 +101,12 @@ class Fidelity:
                 fake = extractor(
                     generated(subject, drawn), lambda done: advance(done, self.samples)
                 )
-            fake["label"] = conditions(self.samples, world.num_classes, None)["label"]
+            fake["label"] = generated.conditions(self.samples)["label"]
             metrics, warnings = compare(self.measures, real, fake, settings)
             return Evaluation(
                 metrics=metrics,
                 protocol=space.describe,
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=which,
                 warnings=(*space.warnings, *warnings),
             )

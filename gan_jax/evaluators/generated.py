@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -54,10 +54,10 @@ class Sampling:
     statistics: Statistics = "running"
     quantisation: Quantisation = "round"
 
-    def describe(self, has_ema: bool) -> dict[str, object]:
-        """As it goes into a row."""
+    def describe(self, has_ema: bool, labels: str) -> dict[str, object]:
+        """As it goes into a row; `labels` says how they were drawn."""
         parameters = "ema" if self.ema and has_ema else "raw"
-        row = {"parameters": parameters, **dataclasses.asdict(self), "labels": "in turn"}
+        row = {"parameters": parameters, **dataclasses.asdict(self), "labels": labels}
         del row["ema"]
         return row
 
@@ -73,13 +73,28 @@ class Subject(NamedTuple):
 class Generated:
     """`generated(subject, sampling)` yields uint8 `[b, H, W, C]`; compiled once for a run.
 
+    Args:
+        recipe: of the run.
+        mesh: the devices.
+        num_classes: of its labels; they are drawn in turn.
+        example_labels: `count -> [count, …]`, the labels of so many real examples, to be drawn in
+            their place; None for classes. Attributes go together as those of real pictures do,
+            and no vector of them alone in turn has their distribution.
+
     Raises:
         ValueError: the recipe generates nothing.
     """
 
-    def __init__(self, recipe: Recipe, mesh: Mesh, num_classes: int):
+    def __init__(
+        self,
+        recipe: Recipe,
+        mesh: Mesh,
+        num_classes: int,
+        example_labels: Callable[[int], np.ndarray] | None = None,
+    ):
         if recipe.generate is None or recipe.latents is None:
             raise ValueError("this recipe generates no pictures")
+        self._example_labels = example_labels
         self._recipe, self._mesh, self._num_classes = recipe, mesh, num_classes
         whole = replicated(mesh)
         self._draw = jax.jit(self._inputs, static_argnums=1, out_shardings=whole)
@@ -90,7 +105,7 @@ class Generated:
         self, subject: Subject, sampling: Sampling, given: Given | None = None
     ) -> Iterator[np.ndarray]:
         """Blocks of `BLOCK` pictures and a shorter last one, `sampling.samples` in all, under the
-        conditions `given`; else labels in turn."""
+        conditions `given`; else those of `conditions`."""
         latents, batch, key = self.inputs(sampling.samples, sampling.seed, given)
         yield from self.of(subject, latents, batch, key, sampling, given)
 
@@ -120,9 +135,20 @@ class Generated:
         `given` conditions are taken in turn, its uint8 leaves are pictures."""
         rows = -(-count // BLOCK) * BLOCK
         if given is None:
-            given = conditions(rows, self._num_classes, None)
+            given = self.conditions(rows)
         in_turn = {name: leaf[np.arange(rows) % len(leaf)] for name, leaf in given.items()}
         return self._draw(in_turn, seed)
+
+    def conditions(self, count: int) -> dict[str, np.ndarray]:
+        """Of so many pictures, where none are given: `label` `[count, …]`."""
+        if self._example_labels is None:
+            return conditions(count, self._num_classes, None)
+        return {"label": self._example_labels(count)}
+
+    def describe(self, sampling: Sampling) -> dict[str, object]:
+        """What is drawn, as it goes into a row."""
+        labels = "in turn" if self._example_labels is None else "of the examples"
+        return sampling.describe(bool(self._recipe.ema), labels)
 
     def _inputs(self, given: Batch, seed: int) -> tuple[PyTree, Any, Array]:
         # Compiled for the mesh: several processes cannot put arrays on each other's devices.

@@ -46,7 +46,7 @@ class Interpolation:
             return Evaluation(
                 metrics={"detour": {"value": detour(cells)}},
                 protocol={"space": "pixels", "path": "great circle"},
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 pictures={"interpolation": grid(pictures, self.columns)},
             )
 

@@ -33,7 +33,7 @@ class Latency:
 
     def open(self, world: World) -> Measure:
         world.generator()
-        recipe, classes = world.recipe, world.num_classes
+        recipe, classes, attributes = world.recipe, world.num_classes, bool(world.attributes)
         assert recipe.generate is not None and recipe.latents is not None
         generate, draw = recipe.generate, recipe.latents
 
@@ -45,7 +45,8 @@ class Latency:
 
         @functools.partial(jax.jit, static_argnums=(0, 1), out_shardings=replicated(world.mesh))
         def inputs(count: int, seed: int):
-            batch = jax.tree.map(jnp.asarray, conditions(count, classes, None))
+            asked = conditions(count, classes, None, attributes=attributes)
+            batch = jax.tree.map(jnp.asarray, asked)
             key = sample_key(seed)
             return draw(key, batch), batch, key
 

@@ -78,7 +78,7 @@ class NearestNeighbours:
             return Evaluation(
                 metrics={name: {"value": value} for name, value in values.items()},
                 protocol={"space": f"pixels at {SIZE} x {SIZE}", "unit": "levels of 255"},
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=real,
                 pictures={"nearest": grid(np.stack(shown), self.neighbours + 1)},
             )

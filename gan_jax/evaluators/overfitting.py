@@ -11,7 +11,7 @@ from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import BLOCK, Sampling, Subject
 from gan_jax.evaluators.pictures import Pictures
-from gan_jax.evaluators.samples import conditions, sampling_nets
+from gan_jax.evaluators.samples import sampling_nets
 from gan_jax.metrics.overfitting import discriminator_accuracy
 from gan_jax.ops.pixels import to_float
 
@@ -71,7 +71,7 @@ class Overfitting:
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             drawn = dataclasses.replace(sampling, seed=seed)
-            label = conditions(self.samples, world.num_classes, None)["label"]
+            label = generated.conditions(self.samples)["label"]
             fake = all_logits(subject, generated(subject, drawn), label)
             seen = world.reals(world.split).first(self.samples)
             real = about(seen)
@@ -91,7 +91,7 @@ class Overfitting:
             return Evaluation(
                 metrics={name: {"value": values[name]} for name in self.metrics},
                 protocol={"threshold": 0.0, "discriminator": "raw"},
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=real,
             )
 

@@ -89,7 +89,7 @@ class PathLength:
             return Evaluation(
                 metrics={"ppl": {"value": value}},
                 protocol={**about, "space": self.space, "path": self.path, "epsilon": self.epsilon},
-                sampling=drawn.describe(bool(recipe.ema)),
+                sampling=generated.describe(drawn),
                 warnings=warnings_of(about),
             )
 

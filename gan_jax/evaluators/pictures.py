@@ -32,7 +32,7 @@ class Pictures:
         uniform: whether all have one shape.
         read: index -> uint8 `[H, W, C]`.
         read_fields: index -> what the example holds besides its picture.
-        label: the field that is its class.
+        label: the field that is its class, or its attributes.
     """
 
     name: str
@@ -58,10 +58,22 @@ class Pictures:
         )
 
     def labels(self) -> np.ndarray:
-        """int32 `[count]`; raises DataError where there are none."""
+        """int32 `[count]`, or float32 `[count, K]` of attributes; raises DataError where there are
+        none."""
+        return self._labels_of(range(self.count))
+
+    def labels_in_turn(self, count: int) -> np.ndarray:
+        """Labels `[count, …]` of the pictures in an order that a fixed seed shuffles, which begins
+        again where there are fewer; of a smaller count they are the first of those of a larger."""
+        order = np.random.RandomState(0).permutation(self.count)[:count].tolist()
+        return self._labels_of(order)[np.arange(count) % len(order)]
+
+    def _labels_of(self, indices: Sequence[int]) -> np.ndarray:
         if not self.count or self.label not in self.read_fields(0):
             raise DataError(f"{self.name} has no labels")
-        return self.fields((self.label,))[self.label].astype(np.int32)
+        labels = np.stack([np.asarray(self.read_fields(index)[self.label]) for index in indices])
+        is_class = np.issubdtype(labels.dtype, np.integer)
+        return labels.astype(np.int32 if is_class else np.float32)
 
     def fields(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Those of the examples' fields, `[count, …]` each; raises DataError for one that is not

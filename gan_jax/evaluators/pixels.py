@@ -60,7 +60,7 @@ class PixelStatistics:
             return Evaluation(
                 metrics={name: {"value": value} for name, value in values.items()},
                 protocol={"space": "pixels"},
-                sampling=drawn.describe(bool(world.recipe.ema)),
+                sampling=generated.describe(drawn),
                 real=which,
             )
 

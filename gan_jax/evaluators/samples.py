@@ -34,9 +34,15 @@ def sampling_nets(
     return Nets(modules, {**variables, **frozen}, key, train=False)
 
 
-def conditions(count: int, num_classes: int, label: int | None) -> dict[str, np.ndarray]:
+def conditions(
+    count: int, num_classes: int, label: int | np.ndarray | None, *, attributes: bool = False
+) -> dict[str, np.ndarray]:
     """What a batch of `count` generated pictures is conditioned on: `label` int32 `[count]`, the
-    classes in turn unless one is given."""
+    classes in turn unless one is given; of a model of attributes float32 `[count, num_classes]`,
+    the vector `[num_classes]` that is given, else each attribute alone in turn."""
+    if attributes:
+        rows = np.eye(num_classes) if label is None else np.reshape(label, (1, num_classes))
+        return {"label": rows[np.arange(count) % len(rows)].astype(np.float32)}
     if label is not None:
         return {"label": np.full(count, label, np.int32)}
     return {"label": np.arange(count, dtype=np.int32) % max(num_classes, 1)}

@@ -9,6 +9,9 @@ from jax import Array
 
 from gan_jax.errors import UsageError
 
+embed_init = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+"""As `nn.Embed` starts its table."""
+
 
 class LabelEmbedding(nn.Module):
     """`label` to `[B, features]`: the row of a class, or attributes times the same table.
@@ -41,7 +44,8 @@ class LabelEmbedding(nn.Module):
         if jnp.issubdtype(label.dtype, jnp.integer):
             embedding = jnp.take(table, label, axis=0, mode="fill")
         else:
-            embedding = label.astype(table.dtype) @ table
+            # Rounded products would tell a class from the vector that is 1 there.
+            embedding = jnp.matmul(label.astype(table.dtype), table, precision="highest")
         return embedding if self.dtype is None else embedding.astype(self.dtype)
 
 

@@ -7,6 +7,7 @@ stride 1. Weights start at N(0, 0.02), BatchNorm scales at N(1, 0.02).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -17,6 +18,8 @@ from jax import Array
 
 from gan_jax.errors import UsageError
 from gan_jax.layers.convolution import Convolution, TransposedConvolution
+from gan_jax.layers.label_embedding import LabelEmbedding, embed_init
+from gan_jax.layers.spectral_normalisation import SpectralConvolution, SpectralDense
 
 weight_init = nn.initializers.normal(0.02)
 
@@ -67,7 +70,7 @@ def shape_of(size: int) -> Shape:
 
 
 class DCGANGenerator(nn.Module):
-    """`(z [B, Z], label [B] or None) -> images [B, size, size, channels]` in [-1, 1].
+    """`(z [B, Z], label or None) -> images [B, size, size, channels]` in [-1, 1].
 
     A dense layer to base x base, then transposed convolutions; BatchNorm (momentum 0.9) and ReLU
     (LeakyReLU 0.2 at 28 pixels) after each, tanh after the last. A label is embedded and joined
@@ -78,7 +81,7 @@ class DCGANGenerator(nn.Module):
         channels: 1, 3 or 4.
         width: features of the layer nearest the picture (128 in the paper's figure 1, 64 in the
             code released with it).
-        num_classes: 0 for an unconditional network.
+        num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
         dtype: of the computation; parameters are float32.
     """
 
@@ -92,7 +95,8 @@ class DCGANGenerator(nn.Module):
     def __call__(self, z: Array, label: Array | None = None, *, train: bool) -> Array:
         kernel, base, layers = shape_of(self.size)
         if self.num_classes:
-            z = jnp.concatenate([z, nn.Embed(self.num_classes, 50, name="label")(label)], axis=-1)
+            embedding = LabelEmbedding(self.num_classes, 50, embed_init, name="label")(label)
+            z = jnp.concatenate([z, embedding], axis=-1)
 
         def activate(x: Array) -> Array:
             x = batch_norm(train, self.dtype)(x)
@@ -117,7 +121,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """`(images [B, size, size, C], label [B] or None) -> logits [B]`, float32.
+    """`(images [B, size, size, C], label or None) -> logits [B]`, float32.
 
     Strided convolutions with LeakyReLU(0.2), then one dense layer. `normalise` puts BatchNorm
     after all but the first, as in the paper; with a gradient penalty leave it out (Gulrajani et
@@ -127,8 +131,10 @@ class DCGANDiscriminator(nn.Module):
         size: 28, 32, 64 or 128; anything else raises UsageError.
         width: features of the layer nearest the picture (128 in the paper's figure 1, 64 in the
             code released with it).
-        num_classes: 0 for an unconditional network.
+        num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
         normalise: BatchNorm after all but the first convolution.
+        spectral: spectral normalisation of every weight but a label's; usually in the place of
+            BatchNorm (Miyato et al. 2018), and not with a gradient penalty.
         dropout: rate after each activation; 0.3 is usual at 28 pixels, the paper has none.
         dtype: of the computation; parameters are float32.
     """
@@ -137,6 +143,7 @@ class DCGANDiscriminator(nn.Module):
     width: int = 64
     num_classes: int = 0
     normalise: bool = True
+    spectral: bool = False
     dropout: float = 0.0
     dtype: Dtype | None = None
 
@@ -145,13 +152,17 @@ class DCGANDiscriminator(nn.Module):
         kernel, _, layers = shape_of(self.size)
         x = images
         if self.num_classes:
-            plane = nn.Embed(self.num_classes, self.size * self.size, name="label")(label)
+            plane = LabelEmbedding(self.num_classes, self.size**2, embed_init, name="label")(label)
             x = jnp.concatenate([x, plane.reshape(-1, self.size, self.size, 1)], axis=-1)
+        convolution, dense = Convolution, nn.Dense
+        if self.spectral:
+            convolution = partial(SpectralConvolution, train=train)
+            dense = partial(SpectralDense, train=train)
         for index, (multiple, stride) in enumerate(layers):
             if stride == 1:  # the generator's extra layer has no counterpart
                 continue
             normalised = self.normalise and index > 0
-            x = Convolution(
+            x = convolution(
                 multiple * self.width,
                 (kernel, kernel),
                 strides=(stride, stride),
@@ -163,4 +174,4 @@ class DCGANDiscriminator(nn.Module):
                 x = batch_norm(train, self.dtype)(x)
             x = nn.Dropout(self.dropout, deterministic=not train)(nn.leaky_relu(x, 0.2))
         x = x.reshape(x.shape[0], -1)
-        return nn.Dense(1, kernel_init=weight_init, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+        return dense(1, kernel_init=weight_init, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)

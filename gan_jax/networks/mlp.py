@@ -9,11 +9,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.layers.label_embedding import LabelEmbedding, embed_init
+
 Dtype = jnp.dtype | type | None
 
 
 class MLPGenerator(nn.Module):
-    """`(z [B, Z], label [B] or None) -> images [B, H, W, C]` in [-1, 1].
+    """`(z [B, Z], label or None) -> images [B, H, W, C]` in [-1, 1].
 
     Dense layers, each followed by LeakyReLU(0.2) and, with `normalise`, BatchNorm; tanh at the
     end. A label is embedded and joined to z (Mirza and Osindero 2014).
@@ -21,7 +23,7 @@ class MLPGenerator(nn.Module):
     Attributes:
         image_shape: (H, W, C).
         hidden: widths of the hidden layers.
-        num_classes: 0 for an unconditional network.
+        num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
         normalise: BatchNorm (momentum 0.8, as in the common dense GAN) after each hidden layer.
         dtype: of the computation; parameters are float32.
     """
@@ -36,7 +38,8 @@ class MLPGenerator(nn.Module):
     def __call__(self, z: Array, label: Array | None = None, *, train: bool) -> Array:
         x = z
         if self.num_classes:
-            x = jnp.concatenate([x, nn.Embed(self.num_classes, 50, name="label")(label)], axis=-1)
+            embedding = LabelEmbedding(self.num_classes, 50, embed_init, name="label")(label)
+            x = jnp.concatenate([x, embedding], axis=-1)
         for width in self.hidden:
             x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype)(x), 0.2)
             if self.normalise:
@@ -46,11 +49,12 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """`(images [B, H, W, C], label [B] or None) -> logits [B]`, float32.
+    """`(images [B, H, W, C], label or None) -> logits [B]`, float32.
 
     Attributes:
         hidden: widths of the hidden layers, each with LeakyReLU(0.2) and dropout.
-        num_classes: 0 for an unconditional network; a label is embedded and joined to the pixels.
+        num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none. A label is
+            embedded and joined to the pixels.
         dropout: rate.
         dtype: of the computation; parameters are float32.
     """
@@ -64,7 +68,8 @@ class MLPDiscriminator(nn.Module):
     def __call__(self, images: Array, label: Array | None = None, *, train: bool) -> Array:
         x = images.reshape(images.shape[0], -1)
         if self.num_classes:
-            x = jnp.concatenate([x, nn.Embed(self.num_classes, 50, name="label")(label)], axis=-1)
+            embedding = LabelEmbedding(self.num_classes, 50, embed_init, name="label")(label)
+            x = jnp.concatenate([x, embedding], axis=-1)
         for width in self.hidden:
             x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype)(x), 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

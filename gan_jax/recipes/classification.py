@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jax import Array
 
 from gan_jax import class_losses
@@ -45,7 +46,7 @@ def contrastive(temperature: float) -> Classification:
         embedding = _needed(verdict.embedding, "ContrastiveHead")
         proxies = _needed(verdict.proxies, "ContrastiveHead")
         return class_losses.conditional_contrastive(
-            embedding, proxies, label, temperature=temperature
+            embedding, proxies, _class(label), temperature=temperature
         )
 
     return Classification(loss)
@@ -59,13 +60,22 @@ def data_to_data(temperature: float, margin: float) -> Classification:
         return class_losses.data_to_data_cross_entropy(
             _needed(verdict.embedding, "ContrastiveHead"),
             _needed(verdict.proxies, "ContrastiveHead"),
-            label,
+            _class(label),
             temperature=temperature,
             positive_margin=margin,
             negative_margin=1.0 - margin,
         )
 
     return Classification(loss)
+
+
+def _class(label: Array) -> Array:
+    if not jnp.issubdtype(label.dtype, jnp.integer):
+        raise UsageError(
+            "this classification tells pictures of one class from those of others, and attributes "
+            "are no classes: take auxiliary_classifier, or leave it out"
+        )
+    return label
 
 
 def _needed(output: Array | None, head: str) -> Array:

@@ -73,6 +73,24 @@ def test_a_label_out_of_range_is_refused(label):
         data.read(0)
 
 
+class Vectors(Listed):
+    """With attributes, of which one example's is what `label` says."""
+
+    def __getitem__(self, index):
+        label = np.float32([index, self.label if index == 5 else -7.5])
+        return {"image": np.full((2, 2, 1), index, np.uint8), "label": label}
+
+
+@pytest.mark.parametrize("label", [np.nan, np.inf])
+def test_attributes_are_any_finite_numbers(label):
+    keys = {"image": "image", "label": "label"}
+    read = rounds(Vectors(8), keys=keys, num_classes=2).read(0)
+    assert read["label"].shape == (1, 2, 4, 2) and (read["label"][..., 1] <= 0).all()
+    np.testing.assert_array_equal(read["label"][..., 0], read["image"][..., 0, 0, 0])
+    with pytest.raises(DataError, match=f"an attribute that is {label}: must be finite"):
+        rounds(Vectors(8, label), keys=keys, num_classes=2).read(0)
+
+
 def test_a_missing_feature_is_named():
     with pytest.raises(DataError, match="'pose'.*class, image"):
         rounds(Listed(8), keys={"label": "pose"}).read(0)

@@ -175,3 +175,29 @@ def test_a_folder_is_known_by_its_content(tmp_path):
     (tmp_path / "a.png").rename(tmp_path / "aa.png")
     third = picture_sets.of_folder(tmp_path).fingerprint
     assert len({first, second, third}) == 3
+
+
+def test_labels_in_turn_are_those_of_shuffled_examples_which_come_again():
+    class Source:
+        """Sorted by class, as a folder is, with attributes."""
+
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, index):
+            image = np.zeros((2, 2, 1), np.uint8)
+            return {"image": image, "label": np.float32([index, index // 5])}
+
+    whole = picture_sets.of_source("s", Source(), "form")
+    np.testing.assert_array_equal(whole.labels()[:, 0], np.arange(10))
+    drawn = whole.labels_in_turn(25)
+    assert drawn.shape == (25, 2) and drawn.dtype == whole.labels().dtype == np.float32
+    for start in (0, 10):
+        assert sorted(drawn[start : start + 10, 0]) == list(range(10))
+    np.testing.assert_array_equal(drawn[:10], drawn[10:20])
+    assert set(drawn[:5, 1]) == {0, 1}  # not the first class alone
+    for count in (1, 7, 10, 11):
+        np.testing.assert_array_equal(whole.labels_in_turn(count), drawn[:count])
+    bare = picture_sets.of_array("bare", np.zeros((3, 2, 2, 1), np.uint8))
+    with pytest.raises(DataError, match="bare has no labels"):
+        bare.labels_in_turn(2)

@@ -153,3 +153,21 @@ def test_standing_statistics_are_those_of_the_conditions(subject):
     running = dataclasses.replace(sampling, statistics="running")
     far = {"shift": np.float32([9.0])}
     assert (drawn(9.0) != np.concatenate(list(generated(subject, running, far)))).any()
+
+
+def test_conditions_are_classes_in_turn_or_the_labels_of_examples():
+    classes = Generated(recipe(), make_mesh(1), 3)
+    assert classes.conditions(5)["label"].tolist() == [0, 1, 2, 0, 1]
+    assert classes.describe(Sampling(samples=5))["labels"] == "in turn"
+    asked = []
+
+    def labels(count):
+        asked.append(count)
+        return np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+
+    examples = Generated(recipe(), make_mesh(1), 2, labels)
+    np.testing.assert_array_equal(examples.inputs(BLOCK + 1, 0)[1]["label"], labels(2 * BLOCK))
+    assert asked == [2 * BLOCK] * 2
+    np.testing.assert_array_equal(examples.conditions(3)["label"], labels(3))
+    row = examples.describe(Sampling(samples=5, ema=True))
+    assert (row["labels"], row["parameters"], row["samples"]) == ("of the examples", "raw", 5)

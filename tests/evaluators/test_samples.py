@@ -118,3 +118,13 @@ def test_a_recipe_that_generates_nothing(recipe):
     classifier = Recipe(networks={}, phases=(), inputs=recipe.inputs)
     with pytest.raises(ValueError, match="generates no pictures"):
         make_sampler(classifier, make_mesh(1))
+
+
+def test_conditions_of_attributes():
+    """Each alone in turn, or the vector that is given."""
+    made = conditions(5, 3, None, attributes=True)["label"]
+    np.testing.assert_array_equal(made, np.eye(3)[[0, 1, 2, 0, 1]])
+    asked = np.array([1.0, 0.0, 0.5])
+    given = conditions(2, 3, asked, attributes=True)["label"]
+    np.testing.assert_array_equal(given, [asked, asked])
+    assert made.dtype == given.dtype == np.float32

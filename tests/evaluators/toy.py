@@ -81,6 +81,7 @@ def world(devices: int = 1, opened=reals, is_avatars: bool = False, batch: int =
         recipe=recipe(),
         mesh=mesh,
         num_classes=0,
+        attributes=(),
         conditions={},
         split="train",
         generated=Generated(recipe(), mesh, 0),

@@ -1,12 +1,13 @@
 """The embedding of classes and attributes."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.errors import UsageError
-from gan_jax.layers.label_embedding import LabelEmbedding
+from gan_jax.layers.label_embedding import LabelEmbedding, embed_init
 
 TABLE = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 VARIABLES = {"params": {"embedding": TABLE}}
@@ -23,7 +24,13 @@ def test_classes_are_rows():
 def test_attributes_multiply_the_same_table():
     label = np.array([[1, 0, 0.5, 1], [0, 0, 0, 0]], np.float32)
     np.testing.assert_allclose(embed(label), label @ TABLE, rtol=1e-6)
-    np.testing.assert_allclose(embed(np.eye(4, dtype=np.float32)), embed(np.arange(4)), rtol=1e-6)
+    np.testing.assert_array_equal(embed(np.eye(4, dtype=np.float32)), embed(np.arange(4)))
+
+
+def test_a_table_starts_as_that_of_flax():
+    key, label = jax.random.key(4), np.array([1])
+    ours = LabelEmbedding(4, 3, embed_init).init(key, label)
+    jax.tree.map(np.testing.assert_array_equal, ours, nn.Embed(4, 3).init(key, label))
 
 
 def test_gradient_is_that_of_the_row():

@@ -200,6 +200,39 @@ def test_statistics_move_in_training_and_only_there(make):
     assert not any(np.any(a == b) for a, b in zip(*leaves, strict=True))
 
 
+def test_spectral_weights_have_largest_singular_value_one():
+    network = DCGANDiscriminator(32, width=4, normalise=False, spectral=True)
+    images = pictures(32, 3)
+    variables = network.init(jax.random.key(0), images, train=False)
+    start = jax.tree.map(lambda leaf: leaf * 7.0, variables["params"])
+    for _ in range(60):  # rounds of power iteration
+        _, moved = network.apply(
+            variables | {"params": start}, images, train=True, mutable=["spectral"]
+        )
+        variables = variables | moved
+    normalised = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: (
+            leaf / np.linalg.svd(leaf.reshape(-1, leaf.shape[-1]), compute_uv=False)[0]
+            if path[-1].key == "kernel"
+            else leaf
+        ),
+        start,
+    )
+    plain = DCGANDiscriminator(32, width=4, normalise=False)
+    names = dict(zip(sorted(normalised), sorted(plain_names(plain, images)), strict=True))
+    expected = plain.apply(
+        {"params": {names[name]: leaf for name, leaf in normalised.items()}}, images, train=False
+    )
+    found = network.apply(variables | {"params": start}, images, train=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def plain_names(network, images):
+    return jax.eval_shape(lambda key: network.init(key, images, train=False), jax.random.key(0))[
+        "params"
+    ]
+
+
 def test_dropout_differs_by_key_and_is_off_in_evaluation():
     module, value, variables = discriminator(28, dropout=0.3)
 
@@ -281,3 +314,32 @@ def test_another_size_is_refused(size):
     ):
         with pytest.raises(UsageError, match=f"28, 32, 64, 128 pixels, not {size}: set data.size"):
             jax.eval_shape(lambda m=module, v=value: m.init(jax.random.key(0), v, train=True))
+
+
+@pytest.mark.parametrize("make", [generator, discriminator])
+@pytest.mark.parametrize("train", [False, True])
+def test_a_class_is_the_attribute_vector_that_is_one_there(make, train):
+    module, value, variables = make(28, num_classes=10)
+    embedded = variables["params"]["label"]["embedding"]
+    assert embedded.shape == (10, 50 if make is generator else 28 * 28)
+    of_classes, moved = apply(module, variables, value, LABELS, train=train)
+    one_hot = np.eye(10, dtype=np.float32)[LABELS]
+    of_vectors, moved_too = apply(module, variables, value, one_hot, train=train)
+    np.testing.assert_array_equal(of_classes, of_vectors)
+    jax.tree.map(np.testing.assert_array_equal, moved, moved_too)
+    # A vector of several attributes is the sum of their rows.
+    several = np.float32([[1, 0.5] + 8 * [0]])
+    table = variables["params"]["label"] | {"embedding": several @ embedded}
+    summed = variables | {"params": variables["params"] | {"label": table}}
+    mixed, _ = apply(module, variables, value, np.repeat(several, 3, axis=0), train=False)
+    one = module.clone(num_classes=1)
+    expected, _ = apply(one, summed, value, np.zeros(3, np.int32), train=False)
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [generator, discriminator])
+def test_labels_that_are_neither_are_one_clear_line(make):
+    module, value, variables = make(28, num_classes=10)
+    for label in (None, np.zeros((3, 9), np.float32), np.zeros(3, np.float32)):
+        with pytest.raises(UsageError, match="label"):
+            module.apply(variables, value, label, train=False)

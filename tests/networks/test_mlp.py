@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.errors import UsageError
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 
 SHAPE = (6, 6, 1)
@@ -146,3 +147,24 @@ def test_bfloat16_computes_near_float32_with_float32_parameters():
         assert half.dtype == jnp.float32
         np.testing.assert_allclose(full, half, atol=0.03)
         assert not np.array_equal(full, half)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_class_is_the_attribute_vector_that_is_one_there(train):
+    for module, value in (
+        (MLPGenerator(SHAPE, hidden=(8,), num_classes=4), Z),
+        (MLPDiscriminator(hidden=(8,), num_classes=4), IMAGES),
+    ):
+        variables = started(module, value, LABELS)
+        one_hot = np.eye(4, dtype=np.float32)[LABELS]
+        of_classes, of_vectors = (
+            apply(module, variables, value, label, train=train) for label in (LABELS, one_hot)
+        )
+        jax.tree.map(np.testing.assert_array_equal, of_classes, of_vectors)
+        table = variables["params"]["label"]["embedding"]
+        halves = variables["params"] | {"label": {"embedding": table / 2}}
+        half, _ = apply(module, {**variables, "params": halves}, value, LABELS, train=False)
+        given, _ = apply(module, variables, value, one_hot / 2, train=False)
+        np.testing.assert_array_equal(half, given)
+        with pytest.raises(UsageError, match=r"float \[B, 4\]"):
+            module.apply(variables, value, one_hot[:, :3], train=False)

@@ -404,3 +404,13 @@ def test_a_head_that_lacks_what_is_learned_is_named():
     )
     with pytest.raises(UsageError, match="head=AuxiliaryClassifierHead"):
         run(made, 1, classes=CLASSES)
+
+
+@pytest.mark.parametrize("name", ["2c", "d2d"])
+def test_losses_of_classes_refuse_attributes(name):
+    unit = jnp.eye(3)
+    verdict = Verdict(logits=jnp.zeros(3), embedding=unit, proxies=unit)
+    loss = CLASSIFICATIONS[name].loss
+    assert loss(verdict, jnp.arange(3)).shape == (3,)
+    with pytest.raises(UsageError, match="attributes are no classes: take auxiliary_classifier"):
+        loss(verdict, jnp.eye(3))
