@@ -236,7 +236,7 @@ def _row(
 def _saved(trained: Trained, evaluation: Evaluation) -> str:
     """Writes the pictures; says what kept them from being written, "" for nothing."""
     try:
-        save_pictures(trained.directory, trained.step, evaluation)
+        save_pictures(trained.directory, trained.step, evaluation, by="evaluate")
     except StorageError as error:
         return str(error)
     return ""

@@ -66,10 +66,14 @@ def of_the_run(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row.get("by") == "train"]
 
 
-def save_pictures(directory: Path, step: int, evaluation: Evaluation) -> None:
-    """`evaluations/STEP_name.png`; raises StorageError."""
+def save_pictures(
+    directory: Path, step: int, evaluation: Evaluation, *, by: Literal["train", "evaluate"]
+) -> None:
+    """`evaluations/STEP_name.png`, and what somebody measures besides under a name of its own, that
+    it may not replace the run's; raises StorageError."""
+    ending = "" if by == "train" else f"_{by}"
     for name, picture in evaluation.pictures.items():
-        save_png(directory / EVALUATIONS / f"{step:07d}_{name}.png", picture)
+        save_png(directory / EVALUATIONS / f"{step:07d}_{name}{ending}.png", picture)
 
 
 class Evaluations:
@@ -152,7 +156,7 @@ class Evaluations:
 
     def _publish(self, step: int, evaluation: Evaluation, values: Mapping[str, float]) -> None:
         try:
-            save_pictures(self._directory, step, evaluation)
+            save_pictures(self._directory, step, evaluation, by="train")
         except StorageError as error:
             self._event("picture_failed", {"message": f"{error}; training goes on without it"})
         for writer in self._writers:

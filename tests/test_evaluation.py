@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax.config import base_config
-from gan_jax.evaluation import Collapsed, Evaluations, gather, to_row
+from gan_jax.evaluation import Collapsed, Evaluations, gather, save_pictures, to_row
 from gan_jax.evaluators.collapse import Limits, Watch
 from gan_jax.evaluators.evaluator import Evaluation
 from gan_jax.run import Run
@@ -92,6 +92,15 @@ def test_only_the_rows_of_the_run_itself_decide_its_course(by, vouched, tmp_path
     assert found.good_step == vouched
     signs = found._watch.signs({"coverage": {"value": 0.0}})
     assert signs == (["coverage 0 is below 0.02"] if vouched else [])
+
+
+def test_what_is_measured_besides_replaces_no_picture_of_the_run(tmp_path):
+    picture = np.zeros((4, 4, 3), np.uint8)
+    evaluation = Evaluation(metrics={}, protocol={}, sampling={}, pictures={"nearest": picture})
+    save_pictures(tmp_path, 7, evaluation, by="train")
+    save_pictures(tmp_path, 7, evaluation, by="evaluate")
+    names = {path.name for path in (tmp_path / "evaluations").iterdir()}
+    assert names == {"0000007_nearest.png", "0000007_nearest_evaluate.png"}
 
 
 def test_repeats_keep_what_all_have_and_stay_in_the_range():
