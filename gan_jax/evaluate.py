@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--protocol", help=f"{', '.join(PROTOCOLS)} (default tf1)")
     parser.add_argument("--weights", type=Path, help="file of Inception's weights")
+    parser.add_argument(
+        "--weights_vgg16", type=Path, help="file of VGG-16's weights, for pr_vgg16 alone"
+    )
     parser.add_argument("--samples", type=int, help="generated pictures")
     parser.add_argument("--real_samples", type=int, help="real pictures (default all)")
     parser.add_argument("--split", help="of the real pictures (default: the training split)")
@@ -73,7 +76,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         if arguments.json:
             print(json.dumps(jsonable(found)))
         else:
-            print(f"{found.pop('protocol')}: {summary(found)}")
+            metrics = {name: x for name, x in found.items() if isinstance(x, dict) and "value" in x}
+            print(f"{found['protocol']}: {summary(metrics)}")
         return 0
     rows, problem = evaluate_run.evaluate(arguments, console)
     if arguments.json:

@@ -12,17 +12,20 @@ from gan_jax.console import Console
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.evaluators import pictures
 from gan_jax.evaluators.compare import (
+    MEASURES,
+    by_network,
     check_counts,
     check_measures,
     check_statistics,
     compare,
     names_in,
     statistics_of,
+    unread,
 )
 from gan_jax.evaluators.evaluator import about
-from gan_jax.evaluators.features import BATCH, Extractor, Features
+from gan_jax.evaluators.features import BATCH, Extractor, Features, FeatureSpace
 from gan_jax.evaluators.reference import features_of
-from gan_jax.evaluators.spaces import inception_space
+from gan_jax.evaluators.spaces import feature_space, stated, stated_protocol
 from gan_jax.evaluators.statistics_file import (
     Statistics,
     check_same_protocol,
@@ -56,16 +59,56 @@ def evaluate(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     measures = names_in(arguments.metrics or "fid,kid")
     check_measures(measures)
     check_no_flags_of_runs(arguments)
+    check_flags_are_read(measures, arguments)
     if "intra_fid" in measures:
         raise UsageError("--metrics: intra_fid needs labels, and pictures have none: give a run")
     settings = protocol_of(arguments)
     begin = time.perf_counter()
-    locate("inception", arguments.weights)
+    files = {"inception": arguments.weights, "vgg16": arguments.weights_vgg16}
+    parts = by_network(measures)
+    for network in parts:
+        locate(network, files[network])
     real_set, fake_set = opened_sets(measures, settings, arguments, console)
-    space = inception_space(settings, find_weights("inception", arguments.weights))
-    warnings = list(space.warnings)
+    spaces = {
+        network: feature_space(network, settings, find_weights(network, files[network]))
+        for network in parts
+    }
+    warnings = [warning for space in spaces.values() for warning in space.warnings]
     if isinstance(real_set, Statistics):
-        warnings += filter(None, [check_same_protocol(real_set, space.describe)])
+        warnings += filter(None, [check_same_protocol(real_set, spaces["inception"].describe)])
+    metrics: dict[str, Any] = {}
+    for network, chosen in parts.items():
+        space = spaces[network]
+        real, fake = features_of_both(space, real_set, fake_set, arguments, console)
+        if arguments.save_statistics and network == "inception":
+            save(arguments.save_statistics, real, settings, space.describe, real_set.name)
+        found, found_warnings = compare(chosen, real, fake, settings)
+        metrics |= stated(found, space)
+        warnings += found_warnings
+    for warning in warnings:
+        console.say(f"warning: {warning}")
+    about_spaces = stated_protocol(list(spaces.values()))
+    return {
+        "protocol": about_spaces["name"],
+        **metrics,
+        "settings": about_spaces,
+        "real": described(real_set, arguments.real),
+        "fake": described(fake_set, arguments.fake),
+        "dtype": "float32",
+        "time": now(),
+        "seconds": round(time.perf_counter() - begin, 3),
+        "warnings": warnings,
+    }
+
+
+def features_of_both(
+    space: FeatureSpace,
+    real_set: pictures.Pictures | Statistics,
+    fake_set: pictures.Pictures,
+    arguments: argparse.Namespace,
+    console: Console,
+) -> tuple[Features | Statistics, Features]:
+    """Of both sides in one space; statistics are taken as they are."""
     extractor = Extractor(space, make_mesh(0), arguments.batch or BATCH)
     real: Features | Statistics
     if isinstance(real_set, Statistics):
@@ -74,24 +117,7 @@ def evaluate(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
         with console.progress("features of the real pictures") as advance:
             real = features_of(extractor, real_set, cache=cache_folder(), advance=advance)
     with console.progress("features of the pictures to judge") as advance:
-        fake = extractor.of_pictures(fake_set, advance)
-    if arguments.save_statistics:
-        save(arguments.save_statistics, real, settings, space.describe, real_set.name)
-    metrics, found_warnings = compare(measures, real, fake, settings)
-    warnings += found_warnings
-    for warning in warnings:
-        console.say(f"warning: {warning}")
-    return {
-        "protocol": settings.name,
-        **{name: dict(metric) for name, metric in metrics.items()},
-        "settings": dict(space.describe),
-        "real": described(real_set, arguments.real),
-        "fake": described(fake_set, arguments.fake),
-        "dtype": "float32",
-        "time": now(),
-        "seconds": round(time.perf_counter() - begin, 3),
-        "warnings": warnings,
-    }
+        return real, extractor.of_pictures(fake_set, advance)
 
 
 def opened_sets(
@@ -148,6 +174,15 @@ def check_no_flags_of_runs(arguments: argparse.Namespace) -> None:
     given += ["repeats"] if arguments.repeats != 1 else []
     if given:
         raise UsageError(f"--{given[0]} goes with a run directory, not with --real and --fake")
+
+
+def check_flags_are_read(measures: list[str], arguments: argparse.Namespace) -> None:
+    """Raises UsageError for a flag that means nothing to the measures."""
+    for name in unread(measures):
+        if getattr(arguments, name) is not None:
+            readers = ", ".join(measure for measure in MEASURES if name not in unread([measure]))
+            what = ", ".join(measures)
+            raise UsageError(f"--{name} means nothing to {what}: it belongs to {readers}")
 
 
 def protocol_of(arguments: argparse.Namespace) -> Protocol:

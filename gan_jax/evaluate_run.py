@@ -66,6 +66,7 @@ FLAGS = {
     "kid_subset_size": "kid_subset_size",
     "kid_seed": "kid_seed",
     "weights": "weights",
+    "weights_vgg16": "weights_vgg16",
     "raw": "ema",
     "batch": "batch",
 }
@@ -155,14 +156,17 @@ def chosen(experiment: Experiment, arguments: argparse.Namespace) -> list[Evalua
             raise UsageError(_means_nothing(flag, found, known))
     settings: dict[str, Any] = {FLAGS[flag]: value for flag, value in given.items()}
     settings |= {"ema": False} if "raw" in given else {}
-    settings |= {"weights": str(given["weights"])} if "weights" in given else {}
+    settings |= {flag: str(given[flag]) for flag in ("weights", "weights_vgg16") if flag in given}
     return [_with(evaluator, settings) for evaluator in found]
 
 
 def _means_nothing(flag: str, found: Sequence[Evaluator], known: Mapping[str, Evaluator]) -> str:
     readers = [name for name, each in known.items() if FLAGS[flag] in settings_of(each)]
-    readers = [*(MEASURES if FLAGS[flag] in settings_of(Fidelity()) else ()), *readers]
-    what = ", ".join(evaluator.name for evaluator in found)
+    of_fidelity = [x for x in MEASURES if FLAGS[flag] in settings_of(Fidelity(measures=(x,)))]
+    readers = [*of_fidelity, *readers]
+    what = ", ".join(
+        ", ".join(each.measures) if isinstance(each, Fidelity) else each.name for each in found
+    )
     return f"--{flag} means nothing to {what}: it belongs to {', '.join(readers)}"
 
 
@@ -192,10 +196,11 @@ def _with(evaluator: Any, settings: dict[str, Any]) -> Evaluator:
 
 
 def settings_of(evaluator: Any) -> set[str]:
-    """Names; none where it is no dataclass."""
+    """Names of those that it reads; none where it is no dataclass."""
     if not dataclasses.is_dataclass(evaluator):
         return set()
-    return {field.name for field in dataclasses.fields(evaluator)}
+    names = {field.name for field in dataclasses.fields(evaluator)}
+    return names - set(evaluator.unread) if isinstance(evaluator, Fidelity) else names
 
 
 def say_own_errors(protocol: Mapping[str, Any], console: Console) -> None:

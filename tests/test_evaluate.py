@@ -50,7 +50,7 @@ def test_a_run_is_evaluated_and_its_rows_are_kept(gan_jax, run):
     kept = [json.loads(line) for line in (run / "evaluations.jsonl").read_text().splitlines()]
     assert kept[-6:] == rows
     for name in ("interpolation", "nearest"):
-        assert (run / "evaluations" / f"0000040_{name}.png").is_file()
+        assert (run / "evaluations" / f"0000040_{name}_evaluate.png").is_file()
 
 
 @pytest.mark.slow
@@ -96,6 +96,11 @@ def folder(tmp_path):
         (("RUN", "--real=a", "--fake=b"), 2, "not both"),
         (("RUN", "--metrics=fidd"), 2, "no metric 'fidd'"),
         (("RUN", "--metrics=fid"), 2, "6726825d"),
+        (("RUN", "--metrics=pr_vgg16"), 2, "for pr_vgg16, give --weights_vgg16=FILE"),
+        (("RUN", "--metrics=pr_vgg16", "--weights_vgg16=/"), 2, "it is a folder"),
+        (("RUN", "--metrics=pr_vgg16", "--weights=x"), 2, "nothing to pr_vgg16: it belongs to fid"),
+        (("RUN", "--metrics=pr_vgg16", "--protocol=tf1"), 2, "--protocol means nothing"),
+        (("RUN", "--metrics=fid", "--weights_vgg16=x"), 2, "to fid: it belongs to pr_vgg16"),
         (("RUN", "--metrics=avatars"), 2, "avatars only"),
         (("RUN", "--metrics=control"), 2, "avatars only"),
         (("RUN", "--metrics=lpips_diversity"), 2, "vgg16-397923af.pth"),
@@ -111,6 +116,10 @@ def folder(tmp_path):
         (("--real=a", "--fake=b", "--metrics=nearest"), 2, "no metric 'nearest'"),
         (("--real=a", "--fake=b", "--protocol=fid"), 2, "pytorch-fid"),
         (("--real=a", "--fake=b"), 2, "gan-jax weights import"),
+        (("--real=a", "--fake=b", "--metrics=pr_vgg16"), 2, "397923af8e79cdbb6a7127f12361acd7"),
+        (("--real=a", "--fake=b", "--weights_vgg16=x"), 2, "kid: it belongs to pr_vgg16"),
+        (("--real=a", "--fake=b", "--metrics=pr_vgg16", "--weights=x"), 2, "--weights means"),
+        (("--real=a", "--fake=b", "--metrics=pr_vgg16", "--kid_seed=1"), 2, "--kid_seed means"),
         (("--real=a", "--fake=b", "--truncation=1"), 2, "run directory"),
         (("--real=a", "--fake=b", "--weights=/nowhere.pth"), 2, "no such file"),
         (("--real=a", "--fake=b", "--metrics=intra_fid"), 2, "needs labels"),
@@ -175,23 +184,23 @@ def test_rows_that_cannot_be_kept_are_shown_and_the_command_fails(run, capfd, tm
 
 @pytest.fixture
 def brightness(monkeypatch, tmp_path):
-    """In place of Inception: the means of the four quarters of a picture."""
+    """In place of Inception and VGG-16: the means of the four quarters of a picture."""
 
-    def space(settings, weights):
+    def space(network, settings, weights):
         def outputs(variables, x):
             quarters = x.reshape(len(x), 2, 4, 2, 4, -1).mean(axis=(2, 4, 5)).reshape(len(x), 4)
             return {"features": quarters / 255.0}
 
         return FeatureSpace(
-            name="brightness",
-            describe=as_used(settings) | {"weights_sha256": "x"},
+            name=network,
+            describe=as_used(settings) | {"weights_sha256": f"of {network}"},
             decides=("resize", "weights_sha256"),
             variables={},
             prepare=lambda images: resize(images, 8, "bilinear_antialias"),
             outputs=outputs,
         )
 
-    monkeypatch.setattr(evaluate_pictures, "inception_space", space)
+    monkeypatch.setattr(evaluate_pictures, "feature_space", space)
     monkeypatch.setattr(evaluate_pictures, "find_weights", lambda *given: None)
     monkeypatch.setattr(evaluate_pictures, "FEATURES", 4)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -225,6 +234,30 @@ def test_folders_tell_what_was_compared(brightness, folder, tmp_path, capfd):
     assert again == {"name": str(statistics), "samples": 23, "fingerprint": sha256}
 
 
+def test_each_network_has_its_own_row(brightness, folder, tmp_path, capfd):
+    vgg16 = brightness.replace("--weights=", "--weights_vgg16=")
+    pair = (f"--real={folder('real', 7)}", f"--fake={folder('fake', 6, size=33)}", vgg16)
+
+    def evaluate(*flags):
+        assert cli.run(["evaluate", *pair, *flags, "--json"]) == 0
+        return json.loads(capfd.readouterr().out)
+
+    both = evaluate("--metrics=pr_vgg16,fid", brightness, f"--save_statistics={tmp_path}/s.npz")
+    assert both["protocol"] == "tf1" and both["settings"]["weights_sha256"] == "of inception"
+    assert both["settings"]["vgg16"]["weights_sha256"] == "of vgg16"
+    assert both["fid"].keys() == {"value"}
+    alone = evaluate("--metrics=pr_vgg16")
+    for name in ("precision_vgg16", "recall_vgg16"):
+        about = both[name]
+        assert about == alone[name] and 0 <= about["value"] <= 1
+        assert (about["k"], about["strict"], about["weights_sha256"]) == (3, False, "of vgg16")
+    assert alone["settings"]["weights_sha256"] == "of vgg16" and "fid" not in alone
+    saved = json.loads(str(np.load(tmp_path / "s.npz")["protocol"]))
+    assert saved["weights_sha256"] == "of inception"
+    assert cli.run(["evaluate", *pair, "--metrics=pr_vgg16"]) == 0
+    assert ": precision_vgg16 " in capfd.readouterr().out
+
+
 def test_what_can_be_known_is_said_before_a_feature(
     brightness, folder, tmp_path, capfd, monkeypatch
 ):
@@ -243,6 +276,7 @@ def test_what_can_be_known_is_said_before_a_feature(
     for name, arrays in files.items():
         np.savez(tmp_path / f"{name}.npz", **arrays)
     (tmp_path / "taken").write_text("a file")
+    vgg16 = brightness.replace("--weights=", "--weights_vgg16=")
     for of_real, flags, code, words in (
         (real, ("--metrics=kid",), 5, "1000 real pictures, not 7"),
         (real, ("--metrics=kid", "--kid_subset_size=6"), 5, "6 generated pictures, not 5"),
@@ -253,6 +287,8 @@ def test_what_can_be_known_is_said_before_a_feature(
         (tmp_path / "negative.npz", ("--metrics=fid",), 5, "not positive semi-definite"),
         (tmp_path / "other.npz", ("--metrics=fid",), 5, "another protocol"),
         (tmp_path / "good.npz", ("--metrics=fid,kid",), 5, "not for kid"),
+        (tmp_path / "good.npz", ("--metrics=fid,pr_vgg16", vgg16), 5, "not for pr_vgg16"),
+        (real, ("--metrics=fid,pr_vgg16", vgg16, "--samples=3"), 5, "4 generated pictures, not 3"),
         (tmp_path / "good.npz", ("--metrics=fid", "--real_samples=9"), 2, "--real_samples"),
         (tmp_path / "good.npz", ("--metrics=fid", "--save_statistics=x.npz"), 2, "holds none"),
         (real, ("--metrics=fid", f"--save_statistics={tmp_path}"), 2, "end in .npz"),

@@ -26,11 +26,17 @@ MEASURES: Mapping[str, tuple[str, ...]] = {
     "kid_full": ("kid_full",),
     "is": ("is",),
     "pr": ("precision", "recall"),
+    "pr_vgg16": ("precision_vgg16", "recall_vgg16"),
     "prdc": ("density", "coverage"),
     "mind": ("mind",),
     "intra_fid": ("intra_fid",),
 }
 """The metrics that each measure gives."""
+
+OF_INCEPTION = (
+    *("weights", "protocol", "kid_subsets", "kid_subset_size", "kid_seed", "save_statistics"),
+)
+"""Settings and flags that no measure in the features of VGG-16 reads."""
 
 Metrics = dict[str, Metric]
 
@@ -38,6 +44,21 @@ Metrics = dict[str, Metric]
 def names_of(measures: Sequence[str]) -> tuple[str, ...]:
     """The metrics of some measures."""
     return tuple(name for measure in measures for name in MEASURES.get(measure, ()))
+
+
+def by_network(measures: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The measures in the features of each network that some are in, Inception's first."""
+    of_vgg16 = tuple(measure for measure in measures if measure == "pr_vgg16")
+    others = tuple(measure for measure in measures if measure not in of_vgg16)
+    found = {"inception": others, "vgg16": of_vgg16}
+    return {network: chosen for network, chosen in found.items() if chosen}
+
+
+def unread(measures: Sequence[str]) -> tuple[str, ...]:
+    """Settings and flags of fidelity that none of the measures reads."""
+    networks = by_network(measures)
+    of_inception = () if "inception" in networks else OF_INCEPTION
+    return of_inception if "vgg16" in networks else (*of_inception, "weights_vgg16")
 
 
 def names_in(text: str) -> list[str]:
@@ -66,6 +87,7 @@ def least_counts(measure: str, protocol: Protocol) -> tuple[int, int]:
         "kid_full": (2, 2),
         "is": (1, protocol.inception_score_splits),
         "pr": (k + 1, k + 1),
+        "pr_vgg16": (k + 1, k + 1),
         "prdc": (density_k + 1, 1),
         "mind": (1, 1),
         "intra_fid": (2, 2),
@@ -80,9 +102,11 @@ def check_counts(
     Raises:
         DataError: fewer pictures than a measure needs.
     """
+    neighbours = f"they are to have {protocol.precision_recall_k} neighbours each"
     hints = {
         "kid": "take more pictures, or smaller subsets (kid_subset_size)",
-        "pr": f"they are to have {protocol.precision_recall_k} neighbours each",
+        "pr": neighbours,
+        "pr_vgg16": neighbours,
         "prdc": f"they are to have {protocol.density_coverage_k} neighbours each",
         "is": f"it is the mean of {protocol.inception_score_splits} splits",
     }
@@ -182,11 +206,11 @@ def _of_features(measure: str, real: Features, fake: Features, protocol: Protoco
         return {"kid": dataclasses.asdict(found) | about}
     if measure == "kid_full":
         return {"kid_full": {"value": kid_full(a, b)}}
-    if measure == "pr":
+    if measure in ("pr", "pr_vgg16"):
         k, strict = protocol.precision_recall_k, protocol.precision_recall_strict
         ratios = precision_recall(a, b, k=k, strict=strict)
-        about = {"k": k, "strict": strict}
-        return {name: {"value": getattr(ratios, name)} | about for name in MEASURES["pr"]}
+        values = zip(MEASURES[measure], (ratios.precision, ratios.recall), strict=True)
+        return {name: {"value": value, "k": k, "strict": strict} for name, value in values}
     if measure == "prdc":
         shares = density_coverage(a, b, k=protocol.density_coverage_k)
         about = {"k": protocol.density_coverage_k, "strict": True}

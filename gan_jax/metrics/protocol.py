@@ -17,10 +17,14 @@ from gan_jax.errors import UsageError
 from gan_jax.metrics.kernel import Sampling
 from gan_jax.metrics.resize import Resize
 
-Normalisation = Literal["(x-128)/128", "2x/255-1"]
+Normalisation = Literal["(x-128)/128", "2x/255-1", "imagenet"]
 Quantisation = Literal["round", "truncate"]
 Logits = Literal["unbiased", "biased"]
 AnyArray = TypeVar("AnyArray", np.ndarray, Array)
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+"""Of RGB pictures in [0, 1], as torchvision's networks are trained with."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,18 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     }
 )
 
+VGG16_PROTOCOL = replace(
+    TF1,
+    name="vgg16",
+    network="vgg16",
+    size=224,
+    normalisation="imagenet",
+    precision_recall_features="fc2_relu",
+    notes="Precision and recall in VGG-16's features (Kynkaanniemi et al. 2019; pr50k3 of "
+    "StyleGAN2-ADA and 3), prepared as torch-fidelity's vgg16 prepares them.",
+)
+"""No preset: how pictures reach VGG-16 under each of them."""
+
 
 def protocol(name: str) -> Protocol:
     """The preset of that name; UsageError where there is none."""
@@ -136,13 +152,18 @@ def as_used(protocol: Protocol) -> dict[str, Any]:
 
 
 def normalise(images: AnyArray, how: Normalisation) -> AnyArray:
-    """Pictures in 0..255, uint8 or float, -> float32 about [-1, 1], as the network saw them."""
+    """Pictures in 0..255, uint8 or float, -> float32 about [-1, 1], as the network saw them;
+    "imagenet", RGB alone: their mean 0 and their deviation 1, about [-2, 3]."""
     floats = images.astype(np.float32)
     if how == "(x-128)/128":
         return (floats - 128.0) / 128.0
     if how == "2x/255-1":
         return 2.0 * (floats / 255.0) - 1.0
-    raise UsageError(f"normalisation {how!r}; it is (x-128)/128 or 2x/255-1")
+    if how == "imagenet":
+        mean = np.array([255 * x for x in IMAGENET_MEAN], np.float32)
+        deviation = np.array([255 * x for x in IMAGENET_DEVIATION], np.float32)
+        return (floats - mean) / deviation
+    raise UsageError(f"normalisation {how!r}; it is (x-128)/128, 2x/255-1 or imagenet")
 
 
 def quantise(images: AnyArray, how: Quantisation) -> AnyArray:

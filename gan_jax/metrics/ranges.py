@@ -7,6 +7,7 @@ import math
 SHARES = {
     "precision", "recall", "coverage", "modes_covered", "expression_accuracy", "style_accuracy",
     "identity_drift", "train_accuracy", "held_out_accuracy", "fake_accuracy", "saturation",
+    "precision_vgg", "recall_vgg",
 }  # fmt: skip
 NOT_NEGATIVE = {
     "fid", "intra_fid", "fd_avatar", "mind", "swd", "spectrum", "ppl", "lpips", "lpips_real",
@@ -24,7 +25,7 @@ OTHERS = {
 
 def range_of(name: str) -> tuple[float, float]:
     """The least and the greatest value; infinite where there is none, as below KID, whose unbiased
-    estimate may be negative. A level's `swd_16` has the range of `swd`."""
+    estimate may be negative. Numbers at the end do not count: `swd_16` has the range of `swd`."""
     name = name.rstrip("0123456789").rstrip("_")
     if name in SHARES:
         return 0.0, 1.0

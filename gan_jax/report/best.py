@@ -11,7 +11,7 @@ LOWER = {
 }  # fmt: skip
 HIGHER = {
     "is", "precision", "recall", "density", "coverage", "modes_covered", "modes_entropy",
-    "expression_accuracy", "style_accuracy", "images_per_second",
+    "expression_accuracy", "style_accuracy", "images_per_second", "precision_vgg16", "recall_vgg16",
 }  # fmt: skip
 
 ROUNDING = 1e-5

@@ -14,6 +14,12 @@ from gan_jax.weights.known import NETWORKS, is_credible, usual_file
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with the package: NAME.safetensors with a card NAME.json beside it."""
 
+FLAGS = {
+    "inception": " or give --weights=FILE",
+    "vgg16": " or, for pr_vgg16, give --weights_vgg16=FILE",
+}
+"""The other way to give them, where `gan-jax evaluate` has one."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -61,7 +67,7 @@ def locate(network: str, given: Path | None) -> Path:
         raise UsageError(f"no weights are called {network!r}: there are {', '.join(NETWORKS)}")
     raise UsageError(
         f"no weights of {network}: {how_to_get(network)}, then run "
-        f"`gan-jax weights import {network} --from=FILE` or give --weights=FILE"
+        f"`gan-jax weights import {network} --from=FILE`{FLAGS.get(network, '')}"
     )
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from gan_jax.errors import DataError, UsageError
 from gan_jax.evaluate_run import EVALUATORS
-from gan_jax.evaluators import diversity
+from gan_jax.evaluators import diversity, fidelity
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.collapse import Limits, Watch
 from gan_jax.evaluators.diversity import Diversity
+from gan_jax.evaluators.features import FeatureSpace
 from gan_jax.evaluators.fidelity import Fidelity
+from gan_jax.evaluators.generated import Sampling
 from gan_jax.evaluators.interpolation import Interpolation, detour
 from gan_jax.evaluators.latency import Latency
 from gan_jax.evaluators.lpips import warnings_of
@@ -21,6 +23,7 @@ from gan_jax.evaluators.needs import check_weights
 from gan_jax.evaluators.overfitting import Overfitting
 from gan_jax.evaluators.path_length import PathLength
 from gan_jax.evaluators.pixels import PixelStatistics
+from gan_jax.metrics.neighbours import precision_recall
 from tests.evaluators import toy
 from tests.evaluators.toy import measure
 
@@ -77,8 +80,6 @@ def test_nearest_neighbours_tell_copies():
     """Where the training set is what the generator makes, the distance is that of copies."""
     world = toy.world()
     drawn = toy.Generated(toy.recipe(), toy.make_mesh(1), 0)
-    from gan_jax.evaluators.generated import Sampling
-
     made = np.concatenate(list(drawn(toy.subject(), Sampling(samples=100, seed=3))))
 
     def memorised(split):
@@ -91,6 +92,12 @@ def test_nearest_neighbours_tell_copies():
     assert 0.5 < others["ratio"] < 2.0
     picture = evaluator.open(world)(toy.subject(), 0).pictures["nearest"]
     assert picture.shape == (4 * toy.SIZE, 4 * toy.SIZE, 3)
+
+
+def drawn(count):
+    """What the toy generator makes, uint8 `[N, H, W, C]`."""
+    generated = toy.Generated(toy.recipe(), toy.make_mesh(1), 0)
+    return np.concatenate(list(generated(toy.subject(), Sampling(samples=count))))
 
 
 def test_interpolation_begins_and_ends_at_its_latents():
@@ -115,13 +122,58 @@ def test_latency_is_positive_and_consistent():
     assert found["images_per_second"] == pytest.approx(8000 / found["batch_ms"])
 
 
-@pytest.mark.parametrize("evaluator", [Fidelity(), PathLength(), Diversity(perceptual=True)])
+@pytest.mark.parametrize(
+    "evaluator",
+    [Fidelity(), Fidelity(measures=("pr_vgg16",)), PathLength(), Diversity(perceptual=True)],
+)
 def test_missing_weights_are_told_at_once(evaluator, tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_JAX_WEIGHTS_DIR", str(tmp_path))
     with pytest.raises(UsageError, match="gan-jax weights import"):
         check_weights([Latency(), evaluator])
     with pytest.raises(UsageError, match="gan-jax weights import"):
         evaluator.open(toy.world())
+
+
+def test_fidelity_in_two_networks_tells_each(monkeypatch):
+    """Each sees the same pictures, here by their colours; VGG-16 does not see red."""
+
+    def space(network, settings, weights):
+        return FeatureSpace(
+            name=network,
+            describe={"network": network, "weights_sha256": weights},
+            decides=("network",),
+            variables=np.float32([network == "inception", 1.0, 1.0]),
+            prepare=lambda images: images.astype(np.float32),
+            outputs=lambda variables, x: {"features": variables * x.mean(axis=(1, 2))},
+            warnings=(f"of {network}",),
+        )
+
+    monkeypatch.setattr(fidelity, "find_weights", lambda network, file: f"{network} {file}")
+    monkeypatch.setattr(fidelity, "feature_space", space)
+    settings = {"samples": 60, "weights_vgg16": "vgg.pth"}
+    both = Fidelity(measures=("pr_vgg16", "fid", "pr"), **settings)
+    assert both.needs == (("inception", ""), ("vgg16", "vgg.pth")) and both.unread == ()
+    assert set(both.metrics) == {"precision_vgg16", "recall_vgg16", "fid", "precision", "recall"}
+    found = both.open(toy.world())(toy.subject(), 0)
+    about = {"network": "vgg16", "weights_sha256": "vgg16 vgg.pth"}
+    assert found.protocol["network"] == "inception" and found.protocol["vgg16"] == about
+    assert found.warnings[0] == "of inception" and "of vgg16" in found.warnings
+    real, fake = (
+        np.stack(list(images.each()))[:, 0, 0].astype(np.float32)
+        for images in (toy.reals("train"), toy.pictures.of_array("made", drawn(60)))
+    )
+    for name, channels in (("precision", slice(0, 3)), ("precision_vgg16", slice(1, 3))):
+        ratios = precision_recall(real[:, channels], fake[:, channels], k=3, strict=False)
+        assert found.metrics[name]["value"] == ratios.precision
+        assert found.metrics[name.replace("precision", "recall")]["value"] == ratios.recall
+    metric = dict(found.metrics["recall_vgg16"])
+    assert metric == {"value": metric["value"], "k": 3, "strict": False} | about
+    alone = Fidelity(measures=("pr_vgg16",), **settings)
+    assert alone.needs == (("vgg16", "vgg.pth"),) and "weights" in alone.unread
+    again = alone.open(toy.world())(toy.subject(), 0)
+    assert again.metrics["recall_vgg16"] == metric
+    assert again.protocol == {"name": "vgg16"} | about
+    assert Fidelity().unread == ("weights_vgg16",)
 
 
 def test_unknown_protocol_and_measure():

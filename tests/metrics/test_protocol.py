@@ -10,6 +10,7 @@ import pytest
 from gan_jax.errors import UsageError
 from gan_jax.metrics.protocol import (
     PROTOCOLS,
+    VGG16_PROTOCOL,
     Protocol,
     as_used,
     describe,
@@ -37,6 +38,20 @@ def test_the_four_presets():
     for name, preset in PROTOCOLS.items():
         assert preset.name == name
         assert preset.notes
+
+
+def test_what_goes_into_vgg16():
+    """The channels' means and deviations of ImageNet: red 0.485 and 0.229 of 1, and so on."""
+    assert VGG16_PROTOCOL.name not in PROTOCOLS
+    assert (VGG16_PROTOCOL.resize, VGG16_PROTOCOL.size) == ("tf1", 224)
+    for preset in PROTOCOLS.values():
+        assert (preset.precision_recall_k, preset.precision_recall_strict) == (3, False)
+    rgb = np.array([[0, 100, 255]], np.uint8)
+    wanted = [-0.485 / 0.229, (100 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    for array in (np.asarray, jnp.asarray):
+        found = normalise(array(rgb), VGG16_PROTOCOL.normalisation)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, [wanted], rtol=1e-6)
 
 
 def test_presets_cannot_be_changed():

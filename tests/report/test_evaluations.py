@@ -106,6 +106,7 @@ def test_what_differs_by_rounding_alone_is_equally_good(tmp_path):
 def test_directions():
     assert direction("fid") == direction("group/kid") == "lower"
     assert direction("recall") == direction("avatars/modes_covered") == "higher"
+    assert direction("fidelity/precision_vgg16") == "higher"
     assert direction("pixels/swd_16") == direction("landmark_error") == "lower"
     assert direction("held_out_accuracy") is None
 
