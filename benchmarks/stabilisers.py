@@ -6,7 +6,7 @@ Each is a setting of experiments/avatars_stabilisers.py, trained as anybody woul
 whole at any time: the same command continues the run that it was in and passes over those that are
 done. A row a run: what its last evaluation saw, which of that is beyond a run's limits of collapse,
 and the training's images per second (a median over the run's reports).
-At the end the table of docs/stabilisers.md is printed, from all rows of FILE.
+At the end a table of all rows of FILE is printed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DIVERGED = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="What each stabiliser does to a plain DCGAN.")
     parser.add_argument("--only", default="", help="settings, with commas between (default: all)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", type=Path, default=Path("runs/stabilisers"))

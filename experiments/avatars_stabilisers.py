@@ -4,9 +4,9 @@
 
 Without a setting it is the DCGAN as published: BatchNorm in both networks, the non-saturating loss,
 Adam (2e-4, 0.5). `SETTINGS` names the others, each a change of one thing; gradient penalties want a
-discriminator without BatchNorm, which is a setting by itself. All take 3,000 rounds of batch 16: a
-minute or two on two CPU cores. `benchmarks/stabilisers.py` runs them all over three seeds, and
-docs/stabilisers.md has what came of it.
+discriminator without BatchNorm, which is a setting by itself. All take 3,000 rounds of batch 16,
+some minutes on two CPU cores. `benchmarks/stabilisers.py` runs them all over three seeds and prints
+a table. Not run at full length by us yet.
 
 `:smoke` takes seconds.
 """
