@@ -13,7 +13,10 @@ from tests.conftest import EXPERIMENTS
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))
 KINDS = ("digits_mlp",)
 """Run in the default tests."""
-ALIKE = ("cifar10_reacgan", "ffhq256_r3gan", "ffhq256_stylegan2")
+ALIKE = (
+    *("cifar10_reacgan", "ffhq256_r3gan", "ffhq256_stylegan2"),
+    *("avatars_r3gan", "avatars_sngan", "avatars_stylegan2", "avatars_wgan_gp"),
+)
 """Those that run what others run too: by hand."""
 
 
