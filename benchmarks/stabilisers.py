@@ -48,8 +48,8 @@ def main() -> None:
         for name in names:
             if (name, seed) not in done(arguments.out):
                 directory = arguments.runs / f"{name}_{seed}"
-                train(name, seed, directory)
-                write_row(row(name, seed, directory), arguments.out)
+                diverged = train(name, seed, directory)
+                write_row(row(name, seed, directory, diverged), arguments.out)
     print(table(lines(arguments.out)))
 
 
@@ -58,18 +58,20 @@ def settings() -> list[str]:
     return [PLAIN, *load_experiment(str(EXPERIMENT)).module.SETTINGS]
 
 
-def train(name: str, seed: int, directory: Path) -> None:
-    """Begins or continues a run; ends the program where it did neither end nor diverge."""
+def train(name: str, seed: int, directory: Path) -> bool:
+    """Begins or continues a run; says whether it diverged, and ends the program where it did
+    neither that nor reach its end."""
     argument = "" if name == PLAIN else f":{name}"
     command = [sys.executable, "-m", "gan_jax", "train", f"{EXPERIMENT}{argument}"]
     command += [f"--workdir={directory}", f"--config.seed={seed}", f"--config.data.seed={seed}"]
     code = subprocess.run([*command, "--config.writers.tensorboard=False"]).returncode
     if code not in (0, DIVERGED):
         raise SystemExit(f"{directory}: ended with exit code {code}; the same command continues")
+    return code == DIVERGED
 
 
-def row(name: str, seed: int, directory: Path) -> dict[str, Any]:
-    """What the run left behind."""
+def row(name: str, seed: int, directory: Path, diverged: bool) -> dict[str, Any]:
+    """What the run left behind; one that diverged counts as collapsed."""
     evaluations = [r for r in lines(directory / "evaluations.jsonl") if r["by"] == "train"]
     last = {r["evaluator"]: r for r in evaluations}
     limits = json.loads((directory / "config.json").read_text(encoding="utf-8"))["collapse"]
@@ -82,8 +84,11 @@ def row(name: str, seed: int, directory: Path) -> dict[str, Any]:
         "step": max((r["step"] for r in evaluations), default=0),
         "samples": last["avatars"]["samples"] if last else 0,
         **{key: metric["value"] for key, metric in metrics.items()},
-        "collapse": [sign for sign in beyond(metrics, limits).values() if sign],
-        "images_per_second": round(statistics.median(rates), 1),
+        "collapse": [
+            *(["diverged"] if diverged else []),
+            *filter(None, beyond(metrics, limits).values()),
+        ],
+        "images_per_second": round(statistics.median(rates or [0.0]), 1),
         "hardware": hardware(),
     }
 

@@ -3,10 +3,10 @@
     gan-jax train experiments/avatars_stabilisers.py:r1
 
 Without a setting it is the DCGAN as published: BatchNorm in both networks, the non-saturating loss,
-Adam (2e-4, 0.5). `SETTINGS` names the others, each a change of one thing; gradient penalties want a
-discriminator without BatchNorm, which is a setting by itself. All take 3,000 rounds of batch 16,
-some minutes on two CPU cores. `benchmarks/stabilisers.py` runs them all over three seeds and prints
-a table. Not run at full length by us yet.
+Adam (2e-4, 0.5). `SETTINGS` names the others, each a change of one thing; spectral normalisation
+and penalties take BatchNorm's place in the discriminator, whose absence is a setting by itself. All
+take 3,000 rounds of batch 16, some minutes on two CPU cores. `benchmarks/stabilisers.py` runs them
+all over three seeds and prints a table; that has not been done yet.
 
 `:smoke` takes seconds.
 """

@@ -5,9 +5,9 @@
 
 `discriminator/augment_p` in metrics.jsonl (and on the page of `gan-jax report`) is the curve: it
 rises while the discriminator is surer of real pictures than the target, and falls otherwise. Seen
-with one seed, about two minutes each on two CPU cores: p climbs to 0.85 within 24 thousand pictures
-while the generator is still weak. Then with 1,600 digits it falls to 0 within 54 thousand; with
-200, which can be learnt by heart, it is still 0.36 there, and 0.07 after 93 thousand.
+with one seed, in two to four minutes on two CPU cores: p climbs to 0.85 within 24 thousand pictures
+while the generator is still weak, then falls as it catches up: with 1,600 digits to 0.03 after 54
+thousand pictures and 0 after 62; with 200 to 0.36 after 54 and 0.07 after 93.
 
 The ramp is short, 20 thousand pictures from 0 to 1 where 500 thousand are published (Karras et al.
 2020a), and the discriminator learns at four times the generator's rate.
