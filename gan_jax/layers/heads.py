@@ -1,7 +1,10 @@
 """What a discriminator makes of its features `[B, F]` and a label: logits, or a `Verdict`.
 
-Each is called as `head(features, label, train=train)`. With `spectral` its weights are spectrally
-normalised, as those of the network that it ends should then be. All of it is float32.
+Every discriminator of `networks` takes one as `head=`; it ends the network in the place of what
+that ends with by itself. Each is called as `head(features, label, train=train)`. `spectral` is the
+power iterations of its weights' spectral normalisation, 0 (or False) for none: as many as the
+network has that it ends. All of it is float32. Heads with a number of classes raise UsageError for
+a label of another shape.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jax import Array
 
-from gan_jax.layers.label_embedding import LabelEmbedding
+from gan_jax.layers.label_embedding import LabelEmbedding, checked_label
 from gan_jax.layers.spectral_normalisation import SpectralDense, SpectralLabelEmbedding
 from gan_jax.layers.verdict import Verdict
 
@@ -23,7 +26,7 @@ glorot = nn.initializers.glorot_uniform()
 class LinearHead(nn.Module):
     """Logits `[B]` of one dense layer; the label is not read."""
 
-    spectral: bool
+    spectral: int
     kernel_init: Initializer = glorot
 
     @nn.compact
@@ -38,7 +41,7 @@ class ProjectionHead(nn.Module):
     """
 
     num_classes: int
-    spectral: bool
+    spectral: int
     kernel_init: Initializer = glorot
 
     @nn.compact
@@ -53,15 +56,16 @@ class ProjectionHead(nn.Module):
 class AuxiliaryClassifierHead(nn.Module):
     """A Verdict of logits and `class_logits [B, num_classes]` (Odena et al. 2017).
 
-    The label is not read: it is what the class logits are trained on.
+    The label is what the class logits are trained on; nothing here depends on it.
     """
 
     num_classes: int
-    spectral: bool
+    spectral: int
     kernel_init: Initializer = glorot
 
     @nn.compact
     def __call__(self, features: Array, label: Array | None, *, train: bool) -> Verdict:
+        _check_if_given(label, self.num_classes)
         features = _float32(features)
         return Verdict(
             logits=_dense(self, 1, train, "logits")(features)[:, 0],
@@ -73,17 +77,18 @@ class ContrastiveHead(nn.Module):
     """A Verdict of logits, `embedding [B, E]` and `proxies [num_classes, E]`, these of length 1
     (2C: ContraGAN, Kang and Park 2020; D2D-CE: ReACGAN, Kang et al. 2021).
 
-    The label is not read: it says which embeddings are to meet. `embedding` is E; both papers'
-    is 512 for CIFAR-10.
+    The label says which embeddings are to meet; nothing here depends on it. `embedding` is E;
+    both papers' is 512 for CIFAR-10.
     """
 
     num_classes: int
-    spectral: bool
+    spectral: int
     embedding: int = 512
     kernel_init: Initializer = glorot
 
     @nn.compact
     def __call__(self, features: Array, label: Array | None, *, train: bool) -> Verdict:
+        _check_if_given(label, self.num_classes)
         features = _float32(features)
         proxies = _embedding(self, self.embedding, train)(jnp.arange(self.num_classes))
         return Verdict(
@@ -93,7 +98,7 @@ class ContrastiveHead(nn.Module):
         )
 
 
-def head_of(num_classes: int, *, spectral: bool, kernel_init: Initializer = glorot) -> nn.Module:
+def head_of(num_classes: int, *, spectral: int, kernel_init: Initializer = glorot) -> nn.Module:
     """The head that SNGAN, SAGAN and BigGAN have: projection where there are classes."""
     if num_classes:
         return ProjectionHead(num_classes, spectral, kernel_init)
@@ -104,15 +109,24 @@ Head = LinearHead | ProjectionHead | AuxiliaryClassifierHead | ContrastiveHead
 
 
 def _dense(head: Head, features: int, train: bool, name: str) -> nn.Module:
-    layer = partial(SpectralDense, train=train) if head.spectral else nn.Dense
+    layer = nn.Dense
+    if head.spectral:
+        layer = partial(SpectralDense, train=train, iterations=int(head.spectral))
     return layer(features, kernel_init=head.kernel_init, name=name)
 
 
 def _embedding(
     head: ProjectionHead | ContrastiveHead, features: int, train: bool
 ) -> LabelEmbedding:
-    layer = partial(SpectralLabelEmbedding, train=train) if head.spectral else LabelEmbedding
+    layer = LabelEmbedding
+    if head.spectral:
+        layer = partial(SpectralLabelEmbedding, train=train, iterations=int(head.spectral))
     return layer(head.num_classes, features, embedding_init=head.kernel_init, name="label")
+
+
+def _check_if_given(label: Array | None, num_classes: int) -> None:
+    if label is not None:
+        checked_label(label, num_classes)
 
 
 def _float32(features: Array) -> Array:

@@ -75,6 +75,7 @@ class BigGANGenerator(nn.Module):
         num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
         embedding: features of the shared class embedding, which is not spectrally normalised.
         attention: whether to attend.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -84,6 +85,7 @@ class BigGANGenerator(nn.Module):
     num_classes: int = 0
     embedding: int = 128
     attention: bool = True
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -96,13 +98,23 @@ class BigGANGenerator(nn.Module):
                 self.num_classes, self.embedding, embedding_init=orthogonal, name="classes"
             )(label)
             conditions = [jnp.concatenate([classes, part], axis=-1) for part in conditions]
-        dense = partial(SpectralDense, train=train, kernel_init=orthogonal, dtype=self.dtype)
+        dense = partial(
+            SpectralDense,
+            train=train,
+            iterations=self.iterations,
+            kernel_init=orthogonal,
+            dtype=self.dtype,
+        )
         backbone = GeneratorBackbone(
             widths=widths,
             channels=self.channels,
             attention=shape.attention[0] if self.attention else 0,
             convolution=partial(
-                SpectralConvolution, train=train, kernel_init=orthogonal, dtype=self.dtype
+                SpectralConvolution,
+                train=train,
+                iterations=self.iterations,
+                kernel_init=orthogonal,
+                dtype=self.dtype,
             ),
             normalisation=partial(
                 ConditionalBatchNorm,
@@ -139,6 +151,7 @@ class BigGANDiscriminator(nn.Module):
         num_classes: 0 for none; with classes the head is a projection.
         head: of layers.heads, in the place of the one that `num_classes` says.
         attention: whether to attend.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -147,6 +160,7 @@ class BigGANDiscriminator(nn.Module):
     num_classes: int = 0
     head: nn.Module | None = None
     attention: bool = True
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -161,10 +175,16 @@ class BigGANDiscriminator(nn.Module):
             wide=True,
             attention=shape.attention[1] if self.attention else 0,
             convolution=partial(
-                SpectralConvolution, train=train, kernel_init=orthogonal, dtype=self.dtype
+                SpectralConvolution,
+                train=train,
+                iterations=self.iterations,
+                kernel_init=orthogonal,
+                dtype=self.dtype,
             ),
             normalisation=None,
             kernel_init=orthogonal,
         )(images)
-        head = self.head or head_of(self.num_classes, spectral=True, kernel_init=orthogonal)
+        head = self.head or head_of(
+            self.num_classes, spectral=self.iterations, kernel_init=orthogonal
+        )
         return head(features, label, train=train)

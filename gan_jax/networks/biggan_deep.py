@@ -79,6 +79,7 @@ class BigGANDeepGenerator(nn.Module):
         num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
         embedding: features of the class embedding, which is not spectrally normalised.
         attention: whether to attend.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -88,6 +89,7 @@ class BigGANDeepGenerator(nn.Module):
     num_classes: int = 0
     embedding: int = 128
     attention: bool = True
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -99,7 +101,12 @@ class BigGANDeepGenerator(nn.Module):
                 self.num_classes, self.embedding, embedding_init=orthogonal, name="classes"
             )(label)
             z = jnp.concatenate([z, classes], axis=-1)
-        settings = {"train": train, "kernel_init": orthogonal, "dtype": self.dtype}
+        settings = {
+            "train": train,
+            "iterations": self.iterations,
+            "kernel_init": orthogonal,
+            "dtype": self.dtype,
+        }
         convolution = partial(SpectralConvolution, **settings)
         normalisation = partial(
             ConditionalBatchNorm,
@@ -125,6 +132,7 @@ class BigGANDeepDiscriminator(nn.Module):
         num_classes: 0 for none; with classes the head is a projection.
         head: of layers.heads, in the place of the one that `num_classes` says.
         attention: whether to attend.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -133,6 +141,7 @@ class BigGANDeepDiscriminator(nn.Module):
     num_classes: int = 0
     head: nn.Module | None = None
     attention: bool = True
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -143,7 +152,11 @@ class BigGANDeepDiscriminator(nn.Module):
         check_side(images, self.size)
         first, *widths = (multiple * self.width for multiple in shape.discriminator)
         convolution = partial(
-            SpectralConvolution, train=train, kernel_init=orthogonal, dtype=self.dtype
+            SpectralConvolution,
+            train=train,
+            iterations=self.iterations,
+            kernel_init=orthogonal,
+            dtype=self.dtype,
         )
         x = convolution(first, (3, 3))(images)
         for index, features in enumerate(widths):
@@ -152,7 +165,9 @@ class BigGANDeepDiscriminator(nn.Module):
             x = BottleneckDiscriminatorBlock(features, down, convolution)(x)
             if self.attention and index == _attends(self.size, shape):
                 x = SelfAttention(convolution)(x)
-        head = self.head or head_of(self.num_classes, spectral=True, kernel_init=orthogonal)
+        head = self.head or head_of(
+            self.num_classes, spectral=self.iterations, kernel_init=orthogonal
+        )
         return head(summed(x), label, train=train)
 
 

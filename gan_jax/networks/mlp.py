@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.layers.label_embedding import LabelEmbedding, embed_init
+from gan_jax.layers.verdict import Verdict
 
 Dtype = jnp.dtype | type | None
 
@@ -49,28 +50,34 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """`(images [B, H, W, C], label or None) -> logits [B]`, float32.
+    """`(images [B, H, W, C], label or None) -> logits [B]`, float32, or the head's Verdict.
 
     Attributes:
         hidden: widths of the hidden layers, each with LeakyReLU(0.2) and dropout.
         num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none. A label is
-            embedded and joined to the pixels.
+            embedded and joined to the pixels, unless there is a head.
         dropout: rate.
+        head: of layers.heads, in the place of the last layer; the label is then the head's alone.
         dtype: of the computation; parameters are float32.
     """
 
     hidden: Sequence[int] = (512, 256)
     num_classes: int = 0
     dropout: float = 0.3
+    head: nn.Module | None = None
     dtype: Dtype = None
 
     @nn.compact
-    def __call__(self, images: Array, label: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, label: Array | None = None, *, train: bool
+    ) -> Array | Verdict:
         x = images.reshape(images.shape[0], -1)
-        if self.num_classes:
+        if self.num_classes and self.head is None:
             embedding = LabelEmbedding(self.num_classes, 50, embed_init, name="label")(label)
             x = jnp.concatenate([x, embedding], axis=-1)
         for width in self.hidden:
             x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype)(x), 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        if self.head is not None:
+            return self.head(x, label, train=train)
         return nn.Dense(1, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)

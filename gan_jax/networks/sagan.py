@@ -70,6 +70,7 @@ class SAGANGenerator(nn.Module):
         channels: of the picture.
         width: 64 in the paper.
         num_classes: of labels int32 `[B]` or float `[B, num_classes]`; 0 for none.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -77,6 +78,7 @@ class SAGANGenerator(nn.Module):
     channels: int
     width: int = 64
     num_classes: int = 0
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -86,7 +88,12 @@ class SAGANGenerator(nn.Module):
         per_class = partial(
             LabelEmbedding, self.num_classes, embedding_init=nn.initializers.zeros_init()
         )
-        settings = {"train": train, "kernel_init": glorot, "dtype": self.dtype}
+        settings = {
+            "train": train,
+            "iterations": self.iterations,
+            "kernel_init": glorot,
+            "dtype": self.dtype,
+        }
         backbone = GeneratorBackbone(
             widths=widths,
             channels=self.channels,
@@ -112,6 +119,7 @@ class SAGANDiscriminator(nn.Module):
         width: 64 in the paper.
         num_classes: 0 for none; with classes the head is a projection.
         head: of layers.heads, in the place of the one that `num_classes` says.
+        iterations: of the power method of spectral normalisation in an update.
         dtype: of the computation; parameters are float32.
     """
 
@@ -119,6 +127,7 @@ class SAGANDiscriminator(nn.Module):
     width: int = 64
     num_classes: int = 0
     head: nn.Module | None = None
+    iterations: int = 1
     dtype: Dtype | None = None
 
     @nn.compact
@@ -133,10 +142,14 @@ class SAGANDiscriminator(nn.Module):
             wide=True,
             attention=shape.attention,
             convolution=partial(
-                SpectralConvolution, train=train, kernel_init=glorot, dtype=self.dtype
+                SpectralConvolution,
+                train=train,
+                iterations=self.iterations,
+                kernel_init=glorot,
+                dtype=self.dtype,
             ),
             normalisation=None,
             kernel_init=glorot,
         )(images)
-        head = self.head or head_of(self.num_classes, spectral=True)
+        head = self.head or head_of(self.num_classes, spectral=self.iterations)
         return head(features, label, train=train)

@@ -90,7 +90,8 @@ class SNDCGANDiscriminator(nn.Module):
         size: 32, 48 or 64; anything else raises UsageError.
         width: 64 in the paper.
         num_classes: 0 for none; with classes the head is a projection.
-        spectral: spectral normalisation of every weight; not with a gradient penalty.
+        spectral: power iterations of the spectral normalisation of every weight, 1 in the paper;
+            0 (or False) for plain weights, as a gradient penalty needs them.
         head: of layers.heads, in the place of the one that `num_classes` says.
         dtype: of the computation; parameters are float32.
     """
@@ -98,7 +99,7 @@ class SNDCGANDiscriminator(nn.Module):
     size: int
     width: int = 64
     num_classes: int = 0
-    spectral: bool = True
+    spectral: int = 1
     head: nn.Module | None = None
     dtype: Dtype | None = None
 
@@ -108,7 +109,9 @@ class SNDCGANDiscriminator(nn.Module):
     ) -> Array | Verdict:
         base_of(self.size)
         check_side(images, self.size)
-        layer = partial(SpectralConvolution, train=train) if self.spectral else Convolution
+        layer = Convolution
+        if self.spectral:
+            layer = partial(SpectralConvolution, train=train, iterations=int(self.spectral))
         convolution = partial(layer, kernel_init=weight_init, dtype=self.dtype)
         x = images
         for multiple in (1, 2, 4):

@@ -1,5 +1,5 @@
 """SNGAN's residual networks (Miyato et al. 2018; Miyato and Koyama 2018) for 32, 48, 64 and 128
-pixels, with plain weights also those of WGAN-GP (Gulrajani et al. 2017).
+pixels; with plain weights and the mean over pixels also those of WGAN-GP (Gulrajani et al. 2017).
 
 32, 48 and 128 pixels are the papers' tables 4, 5 and 6; 64 pixels is the network released with
 them. 3x3 kernels in the blocks start as Glorot uniform times sqrt(2), all others as Glorot.
@@ -112,9 +112,11 @@ class SNGANDiscriminator(nn.Module):
         size: 32, 48, 64 or 128; anything else raises UsageError.
         width: 64 in the papers (128 features in each block at 32 pixels).
         num_classes: 0 for none; with classes the head is a projection (Miyato and Koyama 2018).
-        spectral: spectral normalisation of every weight; not with a gradient penalty.
+        spectral: power iterations of the spectral normalisation of every weight, 1 in the paper;
+            0 (or False) for plain weights, as a gradient penalty needs them.
         layer_norm: over height, width and features, before each ReLU of the blocks, as WGAN-GP
             has it above 32 pixels.
+        mean_pool: the last features are averaged over pixels, as in WGAN-GP, not summed.
         head: of layers.heads, in the place of the one that `num_classes` says.
         dtype: of the computation; parameters are float32.
     """
@@ -122,8 +124,9 @@ class SNGANDiscriminator(nn.Module):
     size: int
     width: int = 64
     num_classes: int = 0
-    spectral: bool = True
+    spectral: int = 1
     layer_norm: bool = False
+    mean_pool: bool = False
     head: nn.Module | None = None
     dtype: Dtype | None = None
 
@@ -133,7 +136,9 @@ class SNGANDiscriminator(nn.Module):
     ) -> Array | Verdict:
         shape = shape_of(self.size)
         check_side(images, self.size)
-        convolution = partial(SpectralConvolution, train=train) if self.spectral else Convolution
+        convolution = Convolution
+        if self.spectral:
+            convolution = partial(SpectralConvolution, train=train, iterations=int(self.spectral))
         layer_norm = partial(
             nn.LayerNorm, reduction_axes=(1, 2, 3), feature_axes=-1, dtype=self.dtype
         )
@@ -145,6 +150,7 @@ class SNGANDiscriminator(nn.Module):
             convolution=partial(convolution, kernel_init=glorot, dtype=self.dtype),
             normalisation=layer_norm if self.layer_norm else None,
             kernel_init=glorot_times_sqrt_2,
+            mean_pool=self.mean_pool,
         )(images)
         head = self.head or head_of(self.num_classes, spectral=self.spectral)
         return head(features, label, train=train)

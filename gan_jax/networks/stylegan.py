@@ -21,6 +21,7 @@ from gan_jax.layers.adain import AdaIN
 from gan_jax.layers.equalised import EqualisedConvolution, EqualisedDense
 from gan_jax.layers.minibatch_stddev import minibatch_stddev
 from gan_jax.layers.noise import NoiseInjection, NoiseMode
+from gan_jax.layers.verdict import Verdict
 from gan_jax.networks.stylegan2.mapping import AveragedMapping, Mapping, label_vector
 from gan_jax.networks.stylegan2.pyramid import resolutions, width_at
 from gan_jax.networks.stylegan2.style_generator import StyleGenerator
@@ -136,7 +137,7 @@ class StyleGANGenerator(StyleGenerator):
 
 
 class StyleGANDiscriminator(nn.Module):
-    """`(images [B, size, size, C], label or None) -> logits [B]`, float32.
+    """`(images [B, size, size, C], label or None) -> logits [B]`, float32, or the head's Verdict.
 
     With classes there is a logit for each, and the label picks (or, of attributes, weighs) it.
 
@@ -146,6 +147,8 @@ class StyleGANDiscriminator(nn.Module):
         channel_base: features are `channel_base / resolution`, at most `channel_max`.
         channel_max: see there.
         group_size: of the minibatch standard deviation; the batch is a multiple of it, or smaller.
+        head: of layers.heads, in the place of the last layer and of what `num_classes` says; its
+            weights are its own, without an equalised learning rate.
         dtype: of the convolutions above 4x4; parameters are float32.
     """
 
@@ -154,10 +157,13 @@ class StyleGANDiscriminator(nn.Module):
     channel_base: int = 16384
     channel_max: int = 512
     group_size: int = 4
+    head: nn.Module | None = None
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, label: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, label: Array | None = None, *, train: bool
+    ) -> Array | Verdict:
         if images.shape[1:3] != (self.size, self.size):
             raise UsageError(
                 f"this discriminator takes {self.size}x{self.size} pixels, not {images.shape[1:3]}"
@@ -177,6 +183,8 @@ class StyleGANDiscriminator(nn.Module):
         x = self._layer(minibatch_stddev(x, self.group_size), width, 3, "last")
         x = x.reshape(x.shape[0], -1)
         x = nn.leaky_relu(EqualisedDense(width, gain=sqrt(2), name="dense")(x), 0.2)
+        if self.head is not None:
+            return self.head(x, label, train=train)
         logits = EqualisedDense(max(self.num_classes, 1), name="logit")(x)
         if not self.num_classes:
             return logits[:, 0]

@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UsageError
-from gan_jax.networks.r3gan import (
-    DiscriminatorStage,
-    GeneratorStage,
-    R3GANDiscriminator,
-    R3GANGenerator,
-    stage_dtypes,
-)
+from gan_jax.networks.r3gan.blocks import stage_dtypes
+from gan_jax.networks.r3gan.discriminator import DiscriminatorStage, R3GANDiscriminator
+from gan_jax.networks.r3gan.generator import GeneratorStage, R3GANGenerator
 from gan_jax.ops.resampling import downsample, upsample
 
 TINY = {"size": 8, "widths": (16, 8), "group_width": 8, "blocks": 1}

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.networks.r3gan import DiscriminatorStage, GeneratorStage, R3GANDiscriminator
+from gan_jax.networks.r3gan.discriminator import DiscriminatorStage, R3GANDiscriminator
+from gan_jax.networks.r3gan.generator import GeneratorStage
 from gan_jax.ops.convolution import convolution
 
 torch = pytest.importorskip("torch")

@@ -15,6 +15,7 @@ from jax import Array
 from gan_jax.errors import UsageError
 from gan_jax.layers.equalised import EqualisedConvolution, EqualisedDense, scaled_leaky_relu
 from gan_jax.layers.minibatch_stddev import minibatch_stddev
+from gan_jax.layers.verdict import Verdict
 from gan_jax.networks.stylegan2.mapping import Mapping
 from gan_jax.networks.stylegan2.pyramid import resolutions, width_at
 from gan_jax.ops.convolution import convolution
@@ -82,7 +83,7 @@ class Halving(nn.Module):
 
 
 class StyleGAN2Discriminator(nn.Module):
-    """`(images [B, size, size, C], label or None) -> logits [B]`, float32.
+    """`(images [B, size, size, C], label or None) -> logits [B]`, float32, or the head's Verdict.
 
     With classes the logit is the projection of the last features onto a mapping of the label
     (Miyato and Koyama 2018), over the root of its length. Minibatch standard deviation makes a
@@ -96,6 +97,8 @@ class StyleGAN2Discriminator(nn.Module):
         architecture: "resnet", or "orig" without shortcuts (the CIFAR configuration).
         group_size: of the minibatch standard deviation; the batch is a multiple of it, or smaller.
         mapping_layers: of the label's mapping (8 in the PyTorch release, 0 in the paper's).
+        head: of layers.heads, in the place of the last layer and of what `num_classes` says; its
+            weights are its own, without an equalised learning rate.
         taps: of the FIR filters.
         clamp: limit of the activations; 256 where `dtype` is half precision.
         dtype: of the highest `dtype_resolutions` resolutions; all else is float32.
@@ -109,18 +112,23 @@ class StyleGAN2Discriminator(nn.Module):
     architecture: Architecture = "resnet"
     group_size: int = 4
     mapping_layers: int = 8
+    head: nn.Module | None = None
     taps: tuple[float, ...] = BINOMIAL
     clamp: float | None = None
     dtype: Dtype | None = None
     dtype_resolutions: int = 4
 
     @nn.compact
-    def __call__(self, images: Array, label: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, label: Array | None = None, *, train: bool
+    ) -> Array | Verdict:
         x = self._features(images)
         x = minibatch_stddev(x, self.group_size)
         x = ActivatedConvolution(x.shape[-1] - 1, 3, clamp=self.clamp, name="last")(x)
         width = x.shape[-1]
         x = scaled_leaky_relu(EqualisedDense(width, name="dense")(x.reshape(x.shape[0], -1)))
+        if self.head is not None:
+            return self.head(x, label, train=train)
         if not self.num_classes:
             return EqualisedDense(1, name="logit")(x)[:, 0]
         mapping = Mapping(width, self.mapping_layers, self.num_classes, name="mapping")
