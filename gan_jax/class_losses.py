@@ -44,7 +44,8 @@ def conditional_contrastive(
     Returns:
         `[B]`, float32; 0 where all of a batch is of one class.
     """
-    to_proxy = jnp.sum(embedding * proxies[label], axis=1, keepdims=True) / temperature
+    own = _own_proxy(proxies, label)
+    to_proxy = jnp.sum(embedding * own, axis=1, keepdims=True) / temperature
     to_others = embedding @ embedding.T / temperature
     others = ~jnp.eye(label.size, dtype=bool)
     alike = others & (label[:, None] == label[None, :])
@@ -84,8 +85,14 @@ def data_to_data_cross_entropy(
     Returns:
         `[B]`, float32; 0 where all of a batch is of one class.
     """
-    near = jnp.sum(embedding * proxies[label], axis=1, keepdims=True)
+    near = jnp.sum(embedding * _own_proxy(proxies, label), axis=1, keepdims=True)
     near = jnp.minimum(near - positive_margin, 0.0) / temperature
     apart = jnp.maximum(embedding @ embedding.T - negative_margin, 0.0) / temperature
     apart = jnp.where(label[:, None] != label[None, :], apart, -jnp.inf)
     return jax.nn.logsumexp(jnp.concatenate([near, apart], axis=1), axis=1) - near[:, 0]
+
+
+def _own_proxy(proxies: Array, label: Array) -> Array:
+    """Each picture's class's, `[B, E]`; NaN for a label that is no class, which stops the run,
+    where an index would quietly take the last class."""
+    return proxies.at[label].get(mode="fill", fill_value=jnp.nan)

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.errors import UsageError
+
 
 class AdversarialLoss(NamedTuple):
     """What each player minimises: `(real_logits [B], fake_logits [B]) -> [B]`.
@@ -98,6 +100,18 @@ relativistic_average = AdversarialLoss(
 the cross-entropy)."""
 
 
+def named(name: str) -> AdversarialLoss:
+    """The loss of this module that a config names.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = {key: value for key, value in globals().items() if isinstance(value, AdversarialLoss)}
+    if name not in known:
+        raise UsageError(f"no loss {name!r}; there are {', '.join(known)}")
+    return known[name]
+
+
 def label_smoothing(real_target: float) -> AdversarialLoss:
     """`non_saturating` whose discriminator aims at `real_target` instead of 1 on real pictures:
     -t log D(x) - (1 - t) log(1 - D(x)) - log(1 - D(G(z))) (Salimans et al. 2016, section 3.4,
@@ -115,13 +129,14 @@ def label_smoothing(real_target: float) -> AdversarialLoss:
     return AdversarialLoss(discriminator, non_saturating.generator)
 
 
-def top_k(values: Array, share: Array | float) -> Array:
-    """The mean of a generator's lowest `share` of losses `[B]`, at least one of them, `[]`.
+def top_k(values: Array, fake_logits: Array, share: Array | float) -> Array:
+    """The mean of a generator's losses `[B]` over the `share` of its pictures with the highest
+    logits `[B]`, at least one of them, `[]`.
 
-    The generated pictures that fool the discriminator most are kept (Sinha et al. 2020); `share`
+    The generated pictures that the discriminator likes best are kept (Sinha et al. 2020); `share`
     may be a traced scalar in (0, 1], such as one that a schedule lets fall.
     """
     kept = jnp.clip(jnp.round(share * values.shape[0]), 1, values.shape[0])
-    # The rank by the loss, ties by position: exactly `kept` of them count.
-    rank = jnp.argsort(jnp.argsort(jax.lax.stop_gradient(values)))
+    # Ties by position: exactly `kept` of them count.
+    rank = jnp.argsort(jnp.argsort(-jax.lax.stop_gradient(fake_logits)))
     return jnp.sum(jnp.where(rank < kept, values, 0.0)) / kept

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from gan_jax.errors import UsageError
+
 PyTree = Any
 
 
@@ -24,7 +26,12 @@ def lazy_adam(learning_rate: float, b1: float, b2: float, every: int) -> dict[st
         b1: decay of the mean gradient.
         b2: decay of the mean squared gradient.
         every: k; 1 changes nothing, for the penalty then joins the loss.
+
+    Raises:
+        UsageError: `every` is below 1.
     """
+    if every < 1:
+        raise UsageError(f"a lazy regulariser comes every 1, 2, … rounds, not every {every}")
     ratio = every / (every + 1) if every > 1 else 1.0
     return {"learning_rate": learning_rate * ratio, "b1": b1**ratio, "b2": b2**ratio}
 
@@ -49,14 +56,23 @@ def freeze(
     optimizer: optax.GradientTransformation, frozen: Callable[[str], bool]
 ) -> optax.GradientTransformation:
     """`optimizer` for the parameters whose path, such as `Convolution_0/kernel`, is not `frozen`;
-    the others stay as they are (freeze-D: Mo et al. 2020)."""
+    the others stay as they are (freeze-D: Mo et al. 2020).
+
+    Its `init` raises UsageError where nothing is frozen, or everything.
+    """
 
     def label(path: tuple[Any, ...], _: Array) -> str:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         return "frozen" if frozen(name) else "trained"
 
     def labels(params: PyTree) -> PyTree:
-        return jax.tree_util.tree_map_with_path(label, params)
+        labelled = jax.tree_util.tree_map_with_path(label, params)
+        kinds = set(jax.tree.leaves(labelled))
+        if len(kinds) < 2:
+            first = jax.tree_util.tree_leaves_with_path(params)[0][0]
+            example = jax.tree_util.keystr(first, simple=True, separator="/")
+            raise UsageError(f"freeze: all parameters are {kinds.pop()}; one is {example}")
+        return labelled
 
     parts: dict[Hashable, optax.GradientTransformation] = {
         "trained": optimizer,

@@ -116,6 +116,8 @@ class Recipe:
         inputs: example arguments of each network from a batch, for its initialisation.
         values: named scalars with their base values (penalty weights, EMA decays); an injected
             optimizer hyperparameter joins them as `network.name` (`generator.learning_rate`).
+            Losses also find `replicas` among them: devices that share a batch in the per-device
+            view, else 1.
         schedules: for some of those names, how the value follows step (int32) and real images
             seen (float32).
         ema: for some networks, the name of the value that is the decay of their average.

@@ -12,6 +12,7 @@ import optax
 from flax import struct
 from jax import Array
 
+from gan_jax.errors import UsageError
 from gan_jax.ops.pixels import prepare
 from gan_jax.recipe import Recipe
 
@@ -56,8 +57,31 @@ class TrainState(struct.PyTreeNode):
 
 
 def injected(opt: PyTree) -> dict[str, Array]:
-    """The scalars that `optax.inject_hyperparams` exposes in an optimizer state, else none."""
-    return dict(getattr(opt, "hyperparams", {}))
+    """The scalars that `optax.inject_hyperparams` exposes anywhere in an optimizer state, within
+    a chain or behind a mask too; none where it was not used."""
+    found: dict[str, Array] = {}
+    for part in jax.tree.leaves(opt, is_leaf=_is_injected):
+        found |= part.hyperparams if _is_injected(part) else {}
+    return found
+
+
+def with_injected(opt: PyTree, values: Mapping[str, Array]) -> PyTree:
+    """The optimizer state with those of `injected(opt)` as given."""
+
+    def replaced(part: PyTree) -> PyTree:
+        if not _is_injected(part):
+            return part
+        return part._replace(
+            hyperparams={
+                name: values[name].astype(scalar.dtype) for name, scalar in part.hyperparams.items()
+            }
+        )
+
+    return jax.tree.map(replaced, opt, is_leaf=_is_injected)
+
+
+def _is_injected(part: PyTree) -> bool:
+    return hasattr(part, "hyperparams")
 
 
 def init(
@@ -76,6 +100,7 @@ def init(
 
     Raises:
         ValueError: the optimizers' names are not the networks' names.
+        UsageError: a schedule is of no value that there is.
     """
     if set(optimizers) != set(recipe.networks):
         raise ValueError(
@@ -96,6 +121,10 @@ def init(
     hyper = dict(recipe.values)
     for name, net in nets.items():
         hyper |= {f"{name}.{value}": scalar for value, scalar in injected(net.opt).items()}
+    for name in recipe.schedules:
+        if name not in hyper:
+            known = ", ".join(hyper)
+            raise UsageError(f"a schedule for {name!r}, but the recipe's values are {known}")
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
         step=zero,

@@ -51,7 +51,7 @@ def make_step(
 
     def step(state: TrainState, frozen: Mapping[str, PyTree], batches: Batch):
         batches = prepare(batches)
-        values = _values(recipe, state, _images_per_round(batches, axis_name))
+        values = _values(recipe, state, _images_per_round(batches, axis_name), axis_name)
         update = Update(
             recipe=recipe,
             optimizers=optimizers,
@@ -125,10 +125,14 @@ def _images_per_round(batches: Batch, axis_name: str | None) -> int:
     return batches_in_round * size * (1 if axis_name is None else lax.axis_size(axis_name))
 
 
-def _values(recipe: Recipe, state: TrainState, images_per_round: int) -> dict[str, Array]:
-    """Every named value of this round: its base, or what its schedule makes of it."""
+def _values(
+    recipe: Recipe, state: TrainState, images_per_round: int, axis_name: str | None
+) -> dict[str, Array]:
+    """Every named value of this round: its base, or what its schedule makes of it; and
+    `replicas`, the devices over which a batch is divided in the per-device view, else 1."""
     images_seen = state.step.astype(jnp.float32) * images_per_round  # int32 ends at 2^31
-    values = dict(state.hyper)
+    replicas = 1 if axis_name is None else lax.axis_size(axis_name)
+    values = {**state.hyper, "replicas": jnp.asarray(replicas, jnp.float32)}
     for name, schedule in recipe.schedules.items():
         value = schedule(state.step, images_seen, state.hyper[name])
         values[name] = jnp.asarray(value, jnp.float32)

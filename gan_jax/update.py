@@ -12,7 +12,7 @@ import optax
 from jax import Array, lax
 
 from gan_jax.recipe import Batch, Nets, Phase, PyTree, Recipe
-from gan_jax.state import NetState, injected
+from gan_jax.state import NetState, injected, with_injected
 
 Metrics = dict[str, Array]
 NetStates = dict[str, NetState]
@@ -74,11 +74,9 @@ class Update:
 
     def _with_values(self, network: str, opt: PyTree) -> PyTree:
         """The optimizer state with this round's values as its injected hyperparameters."""
-        current = {
-            name: self.values[f"{network}.{name}"].astype(scalar.dtype)
-            for name, scalar in injected(opt).items()
-        }
-        return opt._replace(hyperparams=current) if current else opt
+        return with_injected(
+            opt, {name: self.values[f"{network}.{name}"] for name in injected(opt)}
+        )
 
     def _accumulated(self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array):
         """Gradients and metrics averaged over a batch's parts; statistics and extra threaded."""

@@ -1,11 +1,14 @@
 """Each penalty against its formula, finite differences, and the slips that it must not make."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax import penalties
+from tests.formulas import assert_gradient_is_the_slope, assert_slip_is_seen
 
 SHAPE = (4, 2, 3, 1)
 SIZE = 6
@@ -36,8 +39,14 @@ def batches():
 def test_r1_and_r2_are_half_the_squared_gradient(quadratic, batches):
     discriminator, gradient = quadratic
     for penalty, images in zip((penalties.r1, penalties.r2), batches, strict=True):
-        expected = 0.5 * np.sum(gradient(images) ** 2, axis=1)
-        np.testing.assert_allclose(penalty(discriminator, images), expected, rtol=1e-5)
+        square, value = gradient(images) ** 2, penalty(discriminator, images)
+        np.testing.assert_allclose(value, 0.5 * np.sum(square, axis=1), rtol=1e-5)
+        assert_slip_is_seen(value, np.sum(square, axis=1))  # no half
+        assert_slip_is_seen(value, 0.5 * np.mean(square, axis=1))
+        assert_slip_is_seen(value, 0.5 * np.sqrt(np.sum(square, axis=1)))
+        assert_slip_is_seen(value, 0.5 * (np.sqrt(np.sum(square, axis=1)) - 1) ** 2)
+        other = 0.5 * np.sum(gradient(batches[0] + batches[1]) ** 2, axis=1)
+        assert_slip_is_seen(value, other)  # at other pictures
 
 
 def test_between_is_one_share_a_pair(batches):
@@ -49,25 +58,44 @@ def test_between_is_one_share_a_pair(batches):
 
 
 @pytest.mark.parametrize(
-    ("penalty", "formula", "slip"),
+    ("penalty", "formula", "slips"),
     [
         (
             penalties.gradient_penalty,
             lambda norm: (norm - 1) ** 2,
-            lambda norm: norm**2,
+            {
+                "no one": lambda norm: norm**2,
+                "sign of the one": lambda norm: (norm + 1) ** 2,
+                "no root": lambda norm: (norm**2 - 1) ** 2,
+                "no square": lambda norm: np.abs(norm - 1),
+                "a half": lambda norm: 0.5 * (norm - 1) ** 2,
+                "a mean for the sum": lambda norm: (norm / np.sqrt(SIZE) - 1) ** 2,
+            },
         ),
-        (penalties.zero_centred, lambda norm: norm**2, lambda norm: 0.5 * norm**2),
+        (
+            penalties.zero_centred,
+            lambda norm: norm**2,
+            {
+                "a half": lambda norm: 0.5 * norm**2,
+                "no square": lambda norm: norm,
+                "a one": lambda norm: (norm - 1) ** 2,
+                "a mean for the sum": lambda norm: norm**2 / SIZE,
+            },
+        ),
     ],
     ids=["gradient_penalty", "zero_centred"],
 )
-def test_on_interpolates(quadratic, batches, penalty, formula, slip):
+def test_on_interpolates(quadratic, batches, penalty, formula, slips):
     discriminator, gradient = quadratic
     real, fake = map(jnp.asarray, batches)
     key = jax.random.key(3)
     norm = np.linalg.norm(gradient(penalties.between(real, fake, key)), axis=1)
     value = penalty(discriminator, real, fake, key)
     np.testing.assert_allclose(value, formula(norm), rtol=1e-4)
-    assert not np.allclose(value, slip(norm), rtol=1e-2)
+    for slip in slips.values():
+        assert_slip_is_seen(value, slip(norm))
+    for images in (real, fake):  # not between them
+        assert_slip_is_seen(value, formula(np.linalg.norm(gradient(images), axis=1)))
 
 
 def half_square(batch):
@@ -81,18 +109,20 @@ def test_dragan_is_its_formula(batches):
     u = jax.random.uniform(pixel_key, SHAPE)
     a = jax.random.uniform(picture_key, (len(real), 1, 1, 1))
 
-    def by_hand(half):
-        point = batches[0] + a * half * batches[0].std() * u
-        return (np.sqrt(np.sum(point**2, axis=(1, 2, 3))) - 1) ** 2
+    def by_hand(half=0.5, power=1, one=1):
+        point = batches[0] + a * half * batches[0].std() ** power * u
+        return (np.sqrt(np.sum(point**2, axis=(1, 2, 3))) - one) ** 2
 
-    value = penalties.dragan(half_square, real, key)
-    np.testing.assert_allclose(value, by_hand(0.5), rtol=1e-4)
-    assert not np.allclose(value, by_hand(1.0), rtol=1e-2)
+    value = jax.jit(functools.partial(penalties.dragan, half_square))(real, key)
+    np.testing.assert_allclose(value, by_hand(), rtol=1e-4)
+    for slip in ({"half": 1.0}, {"half": -0.5}, {"power": 2}, {"one": 0}, {"one": -1}):
+        assert_slip_is_seen(value, by_hand(**slip))
 
 
 def test_dragan_moves_pictures_by_up_to_half_a_deviation():
     real = jnp.where(jnp.arange(20_000) % 2, 10.0, 12.0)[:, None, None, None]  # of deviation 1
-    moved = 1 + jnp.sqrt(penalties.dragan(half_square, real, jax.random.key(0)))
+    penalty = jax.jit(functools.partial(penalties.dragan, half_square))
+    moved = 1 + jnp.sqrt(penalty(real, jax.random.key(0)))
     shift = np.asarray(moved - real[:, 0, 0, 0])
     assert shift.min() > -1e-4 and 0.45 < shift.max() < 0.5
     assert shift.mean() == pytest.approx(0.5 / 4, rel=0.05)
@@ -125,8 +155,7 @@ PENALTIES = {
 def test_its_gradient_by_parameters_against_finite_differences(name, batches):
     with jax.enable_x64(True):
         real, fake = (jnp.asarray(batch, jnp.float64) for batch in batches)
-        start = jax.random.normal(jax.random.key(5), (SIZE, 8), jnp.float64)
-        along = jax.random.normal(jax.random.key(6), start.shape, jnp.float64)
+        start = jnp.asarray(np.random.default_rng(5).standard_normal((SIZE, 8)))
 
         def value(weights):
             def discriminator(batch):
@@ -134,10 +163,7 @@ def test_its_gradient_by_parameters_against_finite_differences(name, batches):
 
             return jnp.mean(PENALTIES[name](discriminator, real, fake, jax.random.key(7)))
 
-        slope = float(jnp.sum(jax.grad(value)(start) * along))
-        eps = 1e-5
-        difference = float(value(start + eps * along) - value(start - eps * along)) / (2 * eps)
-    assert slope == pytest.approx(difference, rel=1e-7)
+        assert_gradient_is_the_slope(value, start)
 
 
 WIDTH, LAYERS = 3, 2
@@ -154,32 +180,43 @@ def test_path_length_is_its_formula():
         weights = random.standard_normal((LAYERS * WIDTH, 6))
         ws = jnp.asarray(random.standard_normal((5, LAYERS, WIDTH)))
         key, mean, decay = jax.random.key(2), 0.7, 0.01
-        value, after = penalties.path_length(synthesis(weights), ws, key, mean, decay)
+        value, after = jax.jit(
+            lambda ws: penalties.path_length(synthesis(weights), ws, key, mean, decay)
+        )(ws)
         y = np.asarray(jax.random.normal(key, (5, 2, 3, 1), jnp.float64)).reshape(5, 6) / np.sqrt(6)
-        projected = (y @ weights.T).reshape(5, LAYERS, WIDTH)
-        lengths = np.sqrt(np.mean(np.sum(projected**2, axis=2), axis=1))
-        moved = mean + decay * (lengths.mean() - mean)
-        np.testing.assert_allclose(value, (lengths - moved) ** 2, rtol=1e-12)
-        np.testing.assert_allclose(after, moved, rtol=1e-12)
-        summed = np.sqrt(np.sum(projected**2, axis=(1, 2)))  # a sum for the mean over layers
-        assert not np.allclose(value, (summed - moved) ** 2, rtol=1e-2)
+    square = np.sum((y @ weights.T).reshape(5, LAYERS, WIDTH) ** 2, axis=2)  # of each layer
+    lengths = np.sqrt(np.mean(square, axis=1))
+    moved = mean + decay * (lengths.mean() - mean)
+    np.testing.assert_allclose(value, (lengths - moved) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(after, moved, rtol=1e-12)
+    for slip in (
+        np.sqrt(np.sum(square, axis=1)) - moved,  # a sum for the mean over layers
+        np.sqrt(np.mean(square, axis=1) / WIDTH) - moved,  # a mean over the style
+        np.mean(np.sqrt(square), axis=1) - moved,  # a mean of lengths
+        np.sqrt(6) * lengths - moved,  # noise that is not over the root of the pixels
+        lengths + moved,  # a sign
+        np.sqrt(np.abs(lengths - moved)),  # no square
+        np.sqrt(0.5) * (lengths - moved),  # a half
+    ):
+        assert_slip_is_seen(value, slip**2)
+    # The move is a small one: what is mistaken there shows in a finer digit.
+    for slip in (lengths.mean(), mean, mean - decay * (lengths.mean() - mean)):
+        assert_slip_is_seen(after, slip, rtol=1e-3)
+        assert_slip_is_seen(value, (lengths - slip) ** 2, rtol=1e-3)
 
 
 def test_path_length_reaches_its_gradient_and_detaches_its_mean():
     with jax.enable_x64(True):
         random = np.random.default_rng(0)
         start = jnp.asarray(random.standard_normal((LAYERS * WIDTH, 6)))
-        along = jnp.asarray(random.standard_normal(start.shape))
         ws = jnp.asarray(random.standard_normal((5, LAYERS, WIDTH)))
 
+        @jax.jit
         def value(weights):
             found = penalties.path_length(synthesis(weights), ws, jax.random.key(2), 0.7, 0.01)
             return jnp.mean(found[0]), found[1]
 
-        slope = float(jnp.sum(jax.grad(lambda w: value(w)[0])(start) * along))
-        eps = 1e-5
-        up, down = value(start + eps * along)[0], value(start - eps * along)[0]
-        assert slope == pytest.approx(float(up - down) / (2 * eps), rel=1e-7)
+        assert_gradient_is_the_slope(lambda weights: value(weights)[0], start)
         np.testing.assert_array_equal(jax.grad(lambda w: value(w)[1])(start), 0.0)
 
 

@@ -6,8 +6,9 @@ Every few rounds p rises by one fixed step where that mean is above a target, el
 step is such that p runs from 0 to 1 in `ramp_kimg` thousand real pictures.
 
 In a training step: `state = observe(state, real_signs(real_logits))` each round, and
-`state = adapt(state, images=4 * batch_size)` after it. Both papers: target 0.6, every 4 rounds, 500
-thousand pictures; NVIDIA's `cifar` configuration ramps over 100 thousand.
+`state = adapt(state, signs=4 * batch_size, images=4 * batch_size)` after it. Both papers: target
+0.6, every 4 rounds, 500 thousand pictures; NVIDIA's release ramps over 100 thousand where it goes
+on from other weights.
 """
 
 from __future__ import annotations
@@ -75,11 +76,13 @@ def update(
 def adapt(
     state: AdaptiveState,
     *,
-    images: int,
+    signs: int,
+    images: Array | float,
     target: Array | float = TARGET,
     ramp_kimg: Array | float = RAMP_KIMG,
 ) -> AdaptiveState:
-    """`update` once the signs of so many images are seen; until then the state itself."""
+    """`update` once so many signs are seen; until then the state itself. `images` are the real
+    pictures that those signs stand for: more than `signs` where each device sees only its own."""
     updated = update(state, images=images, target=target, ramp_kimg=ramp_kimg)
-    due = state.count >= images
+    due = state.count >= signs
     return jax.tree.map(lambda new, old: jnp.where(due, new, old), updated, state)

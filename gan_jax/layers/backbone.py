@@ -45,7 +45,7 @@ class GeneratorBackbone(nn.Module):
 
 
 class DiscriminatorBackbone(nn.Module):
-    """Images to features `[B, F]`, float32: blocks, ReLU, and the sum over pixels.
+    """Images to features `[B, F]`, float32: blocks, ReLU, and the sum or mean over pixels.
 
     Attributes:
         widths: features of each block.
@@ -56,6 +56,7 @@ class DiscriminatorBackbone(nn.Module):
         convolution: makes a layer, as in `layers.residual`.
         normalisation: makes the layer before each ReLU in the blocks, or None.
         kernel_init: of the blocks' 3x3 kernels.
+        mean_pool: the mean over pixels (WGAN-GP), not the sum (SNGAN and after).
     """
 
     widths: Sequence[int]
@@ -65,6 +66,7 @@ class DiscriminatorBackbone(nn.Module):
     convolution: Callable[..., nn.Module]
     normalisation: Callable[..., nn.Module] | None
     kernel_init: Initializer
+    mean_pool: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -80,7 +82,7 @@ class DiscriminatorBackbone(nn.Module):
             )(x)
             if index < self.down and x.shape[1] == self.attention:
                 x = SelfAttention(self.convolution)(x)
-        return summed(x)
+        return summed(x) / (x.shape[1] * x.shape[2] if self.mean_pool else 1)
 
 
 def picture_of(

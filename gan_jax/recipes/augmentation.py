@@ -70,8 +70,8 @@ def adaptive(pipeline: Pipeline, *, ramp_kimg: float, interval: int = 4) -> Augm
 
     Args:
         pipeline: such as `augment.ada`'s.
-        ramp_kimg: thousands of real pictures in which p runs from 0 to 1; 500 as published, 100 in
-            the configuration for CIFAR-10.
+        ramp_kimg: thousands of real pictures in which p runs from 0 to 1; 500 as published, 100
+            where the release goes on from other weights.
         interval: turns of the discriminator between two updates of p.
     """
     return _adaptive(pipeline, ramp_kimg, interval, pseudo=False)
@@ -91,7 +91,8 @@ def _adaptive(pipeline: Pipeline, ramp_kimg: float, interval: int, pseudo: bool)
     def move(state: AdaptiveState, signs: Array, values: Values) -> AdaptiveState:
         return adapt(
             observe(state, signs),
-            images=interval * signs.size,
+            signs=interval * signs.size,
+            images=interval * signs.size * values["replicas"],
             target=values["augment_target"],
             ramp_kimg=ramp_kimg,
         )

@@ -80,5 +80,8 @@ def _class(label: Array) -> Array:
 
 def _needed(output: Array | None, head: str) -> Array:
     if output is None:
-        raise UsageError(f"this classification needs a discriminator with head={head}(…)")
+        raise UsageError(
+            f"this classification needs head={head}(…) of the discriminator, as every one in "
+            "gan_jax.networks takes it"
+        )
     return output

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import flax.linen as nn
+
 from gan_jax.errors import UsageError
 from gan_jax.recipes.contest import Contest
 from gan_jax.recipes.drawing import Styled
@@ -13,6 +15,8 @@ from gan_jax.recipes.regularisers import Regulariser
 
 def check(
     contest: Contest,
+    networks: Mapping[str, nn.Module],
+    num_classes: int,
     values: Mapping[str, float],
     regularisers: Sequence[Regulariser],
     generator_regularisers: Sequence[GeneratorRegulariser],
@@ -31,18 +35,44 @@ def check(
     for value in needed:
         if value not in values:
             raise UsageError(f"the recipe's values lack {value!r}: add it to values={{…}}")
+    for term in (*regularisers, *generator_regularisers):
+        if term.every < 1:
+            raise UsageError(f"{term.name}: every={term.every} must be at least 1 (every round)")
     if len(set(names)) < len(names):
         raise UsageError(f"a regulariser is listed twice: {', '.join(sorted(names))}")
-    if contest.loss.boundary is None:
-        for part in (contest.augmentation, *regularisers):
-            if part.reads_logits:
-                name = getattr(part, "name", "adaptive augmentation")
-                raise UsageError(
-                    f"{name} reads single logits, but under this loss only their differences mean "
-                    "something: choose another loss, or leave it out"
-                )
+    _check_single_logits(contest, regularisers)
     if contest.classification is not None and not contest.conditional:
         raise UsageError("a classification needs labels: set num_classes")
+    _check_classes(contest, networks, num_classes)
     for term in generator_regularisers:
         if term.needs_styles and not isinstance(contest.drawing, Styled):
             raise UsageError(f"{term.name} works on styles: it needs drawing=Styled(…)")
+
+
+def _check_single_logits(contest: Contest, regularisers: Sequence[Regulariser]) -> None:
+    """A penalty may fix the offset that a critic's logits lack (LeCam under Wasserstein: Tseng et
+    al. 2021, section 3.3), not where the loss itself looks at differences; signs need a boundary.
+    """
+    excluded = [term.name for term in regularisers if term.reads_logits]
+    if contest.loss.relativistic and excluded:
+        raise UsageError(
+            f"{excluded[0]} reads single logits, but under a relativistic loss only their "
+            "differences mean something: choose another loss, or leave it out"
+        )
+    if contest.loss.boundary is None and contest.augmentation.reads_logits:
+        raise UsageError(
+            "adaptive augmentation counts the signs of logits, but under this loss none says "
+            '"real": choose another loss, or another augmentation'
+        )
+
+
+def _check_classes(contest: Contest, networks: Mapping[str, nn.Module], num_classes: int) -> None:
+    """Networks that say how many classes they know must say what the recipe says."""
+    for name, network in networks.items():
+        known = getattr(network, "num_classes", num_classes)
+        judges_by_head = name in contest.discriminators and getattr(network, "head", None)
+        if known != num_classes and not (known == 0 and judges_by_head):
+            raise UsageError(
+                f"the {name} has num_classes={known}, the recipe num_classes={num_classes}: "
+                "give both the same"
+            )

@@ -28,12 +28,15 @@ class Pictures(NamedTuple):
         fake: `[B, H, W, C]`.
         latents: z of the fakes, `[B, Z]`.
         label: of both, int32 `[B]`, float32 `[B, A]` or None.
+        again: `z -> images`, constant: other latents drawn as the fakes were, with their noise
+            and their mixing of styles.
     """
 
     real: Array
     fake: Array
     latents: Array
     label: Array | None
+    again: Callable[[Array], Array]
 
 
 class Lens(NamedTuple):
@@ -106,12 +109,16 @@ class Contest:
         z_key, call_key, pseudo_key = jax.random.split(key, 3)
         z, label = self.latents(z_key, batch), self.label_of(batch)
         fake, after = self.draw(nets, z, label, call_key)
+
+        def again(z: Array) -> Array:
+            return self.draw(nets, z, label, call_key)[0]
+
         real = batch["image"]
         if self.augmentation.pseudo:
             p = self.augmentation.strength(extra["augmentation"], values)
             real = pseudo_augment(real, fake, pseudo_key, p)
-        nets = dataclasses.replace(after, variables=nets.variables)
-        return Pictures(real, fake, z, label), nets
+        after = dataclasses.replace(after, variables=nets.variables)
+        return Pictures(real, fake, z, label, again), after
 
     def lens(self, extra: PyTree, key: Array, values: Values) -> Lens:
         """One draw of the augmentation."""

@@ -30,7 +30,7 @@ def discriminator_loss(contest: Contest, eager: Sequence[Regulariser]) -> PhaseL
             real, fake, nets = _verdicts(contest, nets, name, lens, pictures)
             value, metrics = _adversarial(contest, real, fake, pictures.label, values)
             for index, term in enumerate(eager):
-                judged = _judged(contest, nets, name, lens, pictures, (real, fake),
+                judged = _judged(nets, name, lens, pictures, (real, fake),
                                  jax.random.fold_in(term_key, index))  # fmt: skip
                 metrics[term.name], extra = measure(term, name, judged, extra)
                 value += values[f"{term.name}_weight"] * metrics[term.name]
@@ -55,7 +55,7 @@ def lazy_discriminator_loss(contest: Contest, term: Regulariser) -> PhaseLoss:
         for name in contest.discriminators:
             # What a term does not use is never computed: the compiler drops it.
             real, fake, after = _verdicts(contest, nets, name, lens, pictures)
-            judged = _judged(contest, after, name, lens, pictures, (real, fake),
+            judged = _judged(after, name, lens, pictures, (real, fake),
                              jax.random.fold_in(term_key, 0))  # fmt: skip
             value, extra = measure(term, name, judged, extra)
             measured.append(value)
@@ -100,7 +100,6 @@ def _adversarial(
 
 
 def _judged(
-    contest: Contest,
     nets: Nets,
     name: str,
     lens: Lens,
@@ -114,16 +113,13 @@ def _judged(
     def logits(images: Array) -> Array:
         return verdict_of(discriminator(lens.real(images), label)).logits
 
-    def generate(z: Array) -> Array:
-        return contest.draw(nets, z, label, key)[0]
-
     return Judged(
         discriminator=logits,
         real=pictures.real,
         fake=pictures.fake,
         real_logits=verdicts[0].logits,
         fake_logits=verdicts[1].logits,
-        generator=generate,
+        generator=pictures.again,
         latents=pictures.latents,
         params=nets.variables[name]["params"],
         key=key,

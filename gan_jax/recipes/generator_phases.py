@@ -35,7 +35,8 @@ def generator_loss(
         ]
         each = sum(contest.loss.generator(real.logits, fake.logits) for real, fake in verdicts)
         each = jnp.broadcast_to(each, (len(fake),)) / len(verdicts)
-        total = top_k(each, values["top_k"]) if keeps_top_k else jnp.mean(each)
+        liked = jnp.sum(jnp.stack([fake.logits for _, fake in verdicts]), axis=0)
+        total = top_k(each, liked, values["top_k"]) if keeps_top_k else jnp.mean(each)
         metrics = {"adversarial": total}
         if contest.classification is not None:
             assert label is not None

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.errors import UsageError
 from gan_jax.layers.verdict import verdict_of
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Batch, Nets, Phase, PhaseLoss, PyTree, Recipe, batch_size
@@ -87,9 +88,10 @@ def noise_recipe(
         classification=classification,
         joint=joint,
     )
-    check(contest, values, regularisers, generator_regularisers, keeps_top_k)
+    networks = generators | discriminators
+    check(contest, networks, num_classes, values, regularisers, generator_regularisers, keeps_top_k)
     return Recipe(
-        networks=generators | discriminators,
+        networks=networks,
         phases=(
             *_discriminator_phases(contest, regularisers, discriminator_turns),
             *_generator_phases(contest, generator_regularisers, keeps_top_k),
@@ -109,6 +111,8 @@ def noise_recipe(
 def _named(role: str, networks: Networks) -> dict[str, nn.Module]:
     if isinstance(networks, nn.Module):
         return {role: networks}
+    if not networks:
+        raise UsageError(f"the recipe needs at least one {role}")
     return {f"{role}_{index}": network for index, network in enumerate(networks)}
 
 

@@ -58,7 +58,7 @@ class Regulariser:
         every: rounds between two uses; above 1 a phase of its own.
         start: its state before the first round, () for none.
         reads_logits: whether one picture's logit must mean something by itself, which it does not
-            under a loss of differences.
+            under a relativistic loss.
     """
 
     name: str
@@ -142,15 +142,16 @@ def latent_consistency(deviation: float, every: int = 1) -> Regulariser:
     return _stateless("latent_consistency", measure, every)
 
 
-def le_cam(decay: float) -> Regulariser:
+def le_cam(decay: float, every: int = 1) -> Regulariser:
     """LeCam: logits are drawn to the other kind's moving average; published decay 0.99, weight 0.3
-    on CIFAR-10, switched on after 1,000 steps (`schedules.from_step`)."""
+    on CIFAR-10, switched on after 1,000 steps (`schedules.from_step`). The averages move when the
+    term is measured, so every `every` rounds."""
 
     def measure(j: Judged, anchors: PyTree) -> tuple[Array, PyTree]:
         anchors = regularisation.moved(anchors, j.real_logits, j.fake_logits, decay)
         return regularisation.le_cam(j.real_logits, j.fake_logits, anchors), anchors
 
-    return Regulariser("le_cam", measure, start=regularisation.Anchors(), reads_logits=True)
+    return Regulariser("le_cam", measure, every, regularisation.Anchors(), reads_logits=True)
 
 
 def orthogonality(every: int = 1) -> Regulariser:

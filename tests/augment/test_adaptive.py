@@ -50,7 +50,7 @@ def test_stays_without_signs_and_on_the_target():
 def run(signs, rounds, **settings):
     def one(state, _):
         state = adaptive.observe(state, signs)
-        state = adaptive.adapt(state, images=4 * 64, **settings)
+        state = adaptive.adapt(state, signs=4 * 64, images=4 * 64, **settings)
         return state, (state.p, state.count)
 
     return jax.tree.map(np.asarray, jax.lax.scan(one, adaptive.initial(), length=rounds)[1])

@@ -8,35 +8,58 @@ import pytest
 from gan_jax.augment import diff_augment as module
 from gan_jax.augment.diff_augment import ColorDraw, diff_augment
 from gan_jax.errors import UsageError
+from tests.formulas import assert_slip_is_seen
 
 
 def pictures(channels=3, batch=4, size=(8, 12)):
     return jax.random.uniform(jax.random.key(0), (batch, *size, channels), minval=-1, maxval=1)
 
 
-DRAW = ColorDraw(*np.asarray([[0.4, -0.5, 0.1, 0.0], [1.9, 0.0, 0.7, 1.0], [0.5, 1.4, 1.1, 1.0]]))
+DRAW = np.asarray([[0.4, -0.5, 0.1, 0.0], [1.9, 0.0, 0.7, 1.0], [0.5, 1.4, 1.1, 1.0]])
+"""Brightness, saturation and contrast of four pictures."""
 
 
-def by_hand(image, brightness, saturation, contrast, means=(2, (0, 1, 2))):
+def by_hand(image, brightness, saturation, contrast, over=(2,), about=(0, 1, 2), grey=np.mean):
+    """Saturation about the mean over a pixel's channels, contrast about the whole picture's."""
     image = image + brightness
-    grey = image.mean(means[0], keepdims=True)
-    image = grey + (image - grey) * saturation
-    mean = image.mean(means[1], keepdims=True)
+    middle = grey(image, axis=over, keepdims=True)
+    image = middle + (image - middle) * saturation
+    mean = image.mean(about, keepdims=True)
     return mean + (image - mean) * contrast
+
+
+def luma(image, axis, keepdims):
+    return (image * [0.299, 0.587, 0.114]).sum(axis, keepdims=keepdims)
 
 
 def test_colours_by_hand():
     images = pictures()
-    recolored = module.recolor(images, ColorDraw(*map(jnp.float32, DRAW)))
-    expected = [by_hand(*values) for values in zip(np.float64(images), *DRAW, strict=True)]
-    np.testing.assert_allclose(recolored, expected, atol=1e-6)
+    recolored = np.asarray(module.recolor(images, ColorDraw(*np.float32(DRAW))))
+
+    def all_by_hand(*draw, **slip):
+        return [by_hand(*each, **slip) for each in zip(np.float64(images), *draw, strict=True)]
+
+    np.testing.assert_allclose(recolored, all_by_hand(*DRAW), atol=1e-6)
     np.testing.assert_allclose(recolored[3], images[3], atol=1e-6)  # the neutral draw
-    wrong = by_hand(np.float64(images[0]), *(v[0] for v in DRAW), means=(2, (0, 1)))
-    assert np.abs(wrong - recolored[0]).max() > 1e-3  # contrast's mean is over channels, too
+    for slip in (
+        {"over": (0, 1, 2)},  # saturation about the picture's mean
+        {"over": (0, 1)},  # about each channel's
+        {"grey": np.sum},
+        {"grey": luma},
+        {"about": (0, 1)},  # contrast about each channel's mean
+        {"about": (2,)},  # about the pixel's
+    ):
+        assert_slip_is_seen(recolored, all_by_hand(*DRAW, **slip))
+    brightness, saturation, contrast = DRAW
+    assert_slip_is_seen(recolored, all_by_hand(-brightness, saturation, contrast))
+    assert_slip_is_seen(recolored, all_by_hand(0 * brightness, saturation, contrast))
+    assert_slip_is_seen(recolored, all_by_hand(brightness, 1 + saturation, contrast))
+    assert_slip_is_seen(recolored, all_by_hand(brightness, saturation, 1 + contrast))
+    assert_slip_is_seen(recolored, all_by_hand(brightness, contrast, saturation))
 
 
 def test_colours_leave_alpha_and_keep_grey_grey():
-    images, draw = pictures(4), ColorDraw(*map(jnp.float32, DRAW))
+    images, draw = pictures(4), ColorDraw(*np.float32(DRAW))
     recolored = module.recolor(images, draw)
     np.testing.assert_array_equal(recolored[..., 3], images[..., 3])
     np.testing.assert_array_equal(recolored[..., :3], module.recolor(images[..., :3], draw))

@@ -1,8 +1,5 @@
 """The parts of a noise recipe: what each phase may change, laziness, several players, bad pairs."""
 
-import itertools
-
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,147 +18,23 @@ from gan_jax.recipes.generator_regularisers import (
     latent_sensitivity,
     path_length,
 )
-from gan_jax.recipes.noise import noise_recipe
-from gan_jax.recipes.regularisers import (
-    balanced_consistency,
-    consistency,
-    dragan,
-    gradient_penalty,
-    latent_consistency,
-    le_cam,
-    orthogonality,
-    r1,
-    r2,
-    zero_centred,
+from gan_jax.recipes.regularisers import le_cam, r1
+from gan_jax.schedules import constant
+from tests.recipes.parts import (
+    CLASSES,
+    LATENT,
+    REGULARISERS,
+    SHAPE,
+    WEIGHTS,
+    Critic,
+    StyledGenerator,
+    batches,
+    changed,
+    key,
+    recipe,
+    run,
+    start,
 )
-from gan_jax.state import init
-from gan_jax.step import make_step
-
-SIZE, LATENT, CLASSES = 8, 5, 3
-SHAPE = (4, 4, 1)
-
-
-def flip(images, key):
-    return images[:, :, ::-1]
-
-
-REGULARISERS = {
-    "none": lambda every: (),
-    "r1": lambda every: (r1(every),),
-    "r2": lambda every: (r2(every),),
-    "gradient_penalty": lambda every: (gradient_penalty(every),),
-    "dragan": lambda every: (dragan(every),),
-    "zero_centred": lambda every: (zero_centred(every),),
-    "consistency": lambda every: (consistency(flip, every),),
-    "balanced_consistency": lambda every: (balanced_consistency(flip, every),),
-    "latent_consistency": lambda every: (latent_consistency(0.07, every),),
-    "le_cam": lambda every: (le_cam(0.99),),
-    "orthogonality": lambda every: (orthogonality(every),),
-}
-WEIGHTS = {f"{name}_weight": 0.5 for name in REGULARISERS} | {
-    "path_length_weight": 2.0,
-    "latent_sensitivity_weight": 0.5,
-    "generator_orthogonality_weight": 1e-4,
-    "classification_weight": 0.5,
-    "ema_decay": 0.9,
-    "top_k": 0.5,
-    "augment_p": 0.3,
-}
-
-
-class Critic(nn.Module):
-    """A dense discriminator with every output, and a statistic that counts its train calls."""
-
-    num_classes: int = CLASSES
-    heads: bool = True
-
-    @nn.compact
-    def __call__(self, images, label, *, train):
-        calls = self.variable("counts", "calls", lambda: jnp.zeros(()))
-        if train and not self.is_initializing():
-            calls.value += 1
-        x = nn.tanh(nn.Dense(6)(images.reshape(len(images), -1)))
-        logits = nn.Dense(1)(x)[:, 0]
-        if not self.heads:
-            return logits
-
-        def unit(x):
-            return x / jnp.linalg.norm(x, axis=1, keepdims=True)
-
-        proxies = unit(self.param("proxies", nn.initializers.normal(), (self.num_classes, 4)))
-        return Verdict(logits, nn.Dense(self.num_classes)(x), unit(nn.Dense(4)(x)), proxies)
-
-
-class StyledGenerator(nn.Module):
-    """Two layers of styles, an average of w, and both methods that `Styled` calls."""
-
-    def setup(self):
-        self.mapping = nn.Dense(3)
-        self.layers = [nn.Dense(16), nn.Dense(16)]
-        self.average = self.variable("w_avg", "w", lambda: jnp.zeros(3))
-
-    def map(self, z, label=None, *, train, truncation=1.0):
-        w = self.mapping(z)
-        if train and not self.is_initializing():
-            self.average.value = 0.9 * self.average.value + 0.1 * jnp.mean(w, axis=0)
-        w = self.average.value + truncation * (w - self.average.value)
-        return jnp.broadcast_to(w[:, None], (len(w), 2, 3))
-
-    def synthesise(self, ws, *, train):
-        x = sum(layer(nn.tanh(ws[:, index])) for index, layer in enumerate(self.layers))
-        return jnp.tanh(x).reshape(-1, *SHAPE)
-
-    def __call__(self, z, label=None, *, train, truncation=1.0):
-        ws = self.map(z, label, train=train, truncation=truncation)
-        return self.synthesise(ws, train=train)
-
-
-def key(seed):
-    """Of a kind whose programs compile quickly."""
-    return jax.random.key(seed, impl="unsafe_rbg")
-
-
-def recipe(**parts):
-    return noise_recipe(
-        **{
-            "generator": MLPGenerator(SHAPE, hidden=(6,)),
-            "discriminator": Critic(heads=False),
-            "latent_size": LATENT,
-            "num_classes": 0,
-            "loss": losses.non_saturating,
-            "values": WEIGHTS,
-            "schedules": {},
-        }
-        | parts
-    )
-
-
-def batches(turns=1, classes=0):
-    random = np.random.default_rng(0)
-    made = {"image": random.integers(0, 256, (turns, SIZE, *SHAPE), dtype=np.uint8)}
-    if classes:
-        made["label"] = random.integers(0, classes, (turns, SIZE), dtype=np.int32)
-    return made
-
-
-def start(made, optimizers, classes=0):
-    spec = {
-        name: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
-        for name, leaf in batches(classes=classes).items()
-    }
-    return jax.jit(lambda: init(made, optimizers, key(0), spec))()
-
-
-def run(made, rounds, turns=1, classes=0):
-    """The state before and after so many rounds, and each round's metrics."""
-    optimizers = {name: optax.sgd(0.05) for name in made.networks}
-    state = before = start(made, optimizers, classes)
-    step, rows = jax.jit(make_step(made, optimizers)), []
-    for _ in range(rounds):
-        state, metrics = step(state, {}, batches(turns, classes))
-        rows.append({name: float(value) for name, value in metrics.items()})
-    assert int(state.skipped) == 0
-    return before, state, rows
 
 
 def gradients(made, name, classes=0):
@@ -195,11 +68,6 @@ def test_lazy_gradients_add_up_to_the_eager_ones(name):
         plain,
         lazy,
     )
-
-
-def changed(before, after):
-    same = jax.tree.map(lambda a, b: bool(jnp.all(a == b)), before, after)
-    return not all(jax.tree.leaves(same))
 
 
 @pytest.mark.slow
@@ -353,39 +221,24 @@ def test_a_scheduled_augmentation_is_seen_by_all_phases():
     )
 
 
-LOSSES = {name: loss for name, loss in vars(losses).items()
-          if isinstance(loss, losses.AdversarialLoss)}  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("conditional", [False, True], ids=["none", "projection"])
-@pytest.mark.parametrize(("loss", "name"), list(itertools.product(LOSSES, REGULARISERS)))
-def test_any_loss_with_any_regulariser(loss, name, conditional):
-    """Twenty finite steps of tiny dense networks, unless the two exclude one another."""
-    classes = CLASSES if conditional else 0
-    parts = {
-        "generator": MLPGenerator(SHAPE, hidden=(6,), num_classes=classes),
-        "discriminator": MLPDiscriminator(hidden=(7,), num_classes=classes, dropout=0.0),
-        "num_classes": classes,
-        "loss": LOSSES[loss],
-        "regularisers": REGULARISERS[name](2),
-    }
-    if name == "le_cam" and LOSSES[loss].boundary is None:
-        with pytest.raises(UsageError, match="le_cam"):
-            recipe(**parts)
-        return
-    _, after, rows = run(recipe(**parts), 20, classes=classes)
-    assert all(np.isfinite(list(row.values())).all() for row in rows)
-
-
 @pytest.mark.parametrize(
     ("parts", "line"),
     [
         ({"regularisers": (r1(),), "values": {"ema_decay": 0.9}}, "lack 'r1_weight'"),
         ({"regularisers": (r1(), r1(4))}, "listed twice"),
-        ({"regularisers": (le_cam(0.9),), "loss": losses.wasserstein}, "le_cam reads single"),
+        (
+            {"regularisers": (le_cam(0.9),), "loss": losses.relativistic_pairing},
+            "le_cam reads single",
+        ),
+        ({"regularisers": (r1(0),)}, "r1: every=0 must be at least 1"),
+        ({"generator_regularisers": (latent_sensitivity(0.1, -1),)}, "every=-1 must be at least 1"),
+        ({"discriminator": ()}, "at least one discriminator"),
         ({"classification": CLASSIFICATIONS["ac"]}, "set num_classes"),
+        ({"num_classes": CLASSES}, "the generator has num_classes=0, the recipe num_classes=3"),
+        (
+            {"discriminator": MLPDiscriminator(num_classes=CLASSES)},
+            "the discriminator has num_classes=3, the recipe num_classes=0",
+        ),
         ({"generator_regularisers": (path_length(4),)}, r"drawing=Styled"),
         ({"keeps_top_k": True, "values": {"ema_decay": 0.9}}, "lack 'top_k'"),
     ],
@@ -394,6 +247,26 @@ def test_parts_that_do_not_fit_are_refused_in_one_line(parts, line):
     with pytest.raises(UsageError, match=line) as caught:
         recipe(**parts)
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_schedule_or_loss_is_named():
+    made = recipe(schedules={"r1_wieght": constant})
+    with pytest.raises(UsageError, match="'r1_wieght', but the recipe's values are"):
+        start(made, {name: optax.sgd(0.1) for name in made.networks})
+    with pytest.raises(UsageError, match="no loss 'henge'; there are minimax, "):
+        losses.named("henge")
+    assert losses.named("hinge") is losses.hinge
+
+
+def test_a_critic_may_have_le_cam_but_no_adaptive_augmentation():
+    """LeCam's anchors give the logits the place that differences leave open; signs need it."""
+    assert recipe(regularisers=(le_cam(0.9),), loss=losses.wasserstein)
+    with pytest.raises(UsageError, match="adaptive augmentation counts the signs"):
+        recipe(
+            augmentation=augmentation.pseudo(ramp_kimg=1.0),
+            loss=losses.wasserstein,
+            values=WEIGHTS | {"augment_target": 0.6},
+        )
 
 
 def test_a_head_that_lacks_what_is_learned_is_named():
