@@ -30,7 +30,7 @@ from gan_jax.recipes.noise import noise_recipe
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 16
-    config.total = "4000 steps"
+    config.total = "3000 steps"
     config.samples_every = "500 steps"
     config.checkpoint_every = "500 steps"
     config.data.name = "avatars/32"
@@ -42,7 +42,7 @@ def get_config(argument: str = "") -> Config:
     config.latent_size = 80
     config.ema_decay = 0.995
     config.attention = False
-    config.generator = {"width": 16, "learning_rate": 2e-4, "b1": 0.0, "b2": 0.999}
+    config.generator = {"width": 8, "learning_rate": 2e-4, "b1": 0.0, "b2": 0.999}
     config.discriminator = {"width": 16, "learning_rate": 4e-4, "b1": 0.0, "b2": 0.999}
     return choose(argument, config, smoke=smoke)
 

@@ -30,7 +30,7 @@ from gan_jax.schedules import Schedule, cosine_over_images, ema_decay
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 16
-    config.total = "4000 steps"
+    config.total = "3000 steps"
     config.samples_every = "500 steps"
     config.checkpoint_every = "500 steps"
     config.data.name = "avatars/32"
@@ -39,12 +39,12 @@ def get_config(argument: str = "") -> Config:
     config.evaluate.every = "1000 steps"
     config.evaluate.samples = 2000
     config.latent_size = 64
-    config.widths = (96, 96, 64, 32)  # of 4x4, 8x8, …
-    config.blocks = 1  # a resolution
+    config.widths = (128, 128, 64, 32)  # of 4x4, 8x8, …
+    config.blocks = {"count": 1, "expansion": 1, "group_width": 32}  # published: 2, 2, 16
     config.burn_in = 5e4  # images in which each setting goes from its first value to its last
-    config.learning_rate = {"first": 4e-4, "last": 2e-4}
+    config.learning_rate = {"first": 1e-3, "last": 5e-4}
     config.b2 = {"first": 0.9, "last": 0.99}
-    config.gamma = {"first": 0.5, "last": 0.05}
+    config.gamma = {"first": 1.0, "last": 0.2}
     config.ema_half_life = {"first": 0.0, "last": 5_000.0}  # images
     return choose(argument, config, smoke=smoke)
 
@@ -59,11 +59,16 @@ def smoke(config: Config) -> None:
     config.evaluate.every = "20 steps"
     config.evaluate.samples = 64
     config.data.split = "test"
-    config.widths = (16, 16, 16, 16)
+    config.widths = (32, 32, 32, 32)
 
 
 def get_recipe(config: Config) -> Recipe:
     size, channels = config.data.size, config.data.channels
+    blocks = {
+        "blocks": config.blocks.count,
+        "expansion": config.blocks.expansion,
+        "group_width": config.blocks.group_width,
+    }
 
     def over_burn_in(setting: Config) -> Schedule:
         return cosine_over_images(config.burn_in, setting.last)
@@ -78,8 +83,8 @@ def get_recipe(config: Config) -> Recipe:
         schedules[f"{player}.learning_rate"] = over_burn_in(config.learning_rate)
         schedules[f"{player}.b2"] = over_burn_in(config.b2)
     return noise_recipe(
-        generator=R3GANGenerator(size, channels, config.widths, blocks=config.blocks),
-        discriminator=R3GANDiscriminator(size, config.widths, blocks=config.blocks),
+        generator=R3GANGenerator(size, channels, config.widths, **blocks),
+        discriminator=R3GANDiscriminator(size, config.widths, **blocks),
         latent_size=config.latent_size,
         num_classes=0,
         loss=losses.relativistic_pairing,

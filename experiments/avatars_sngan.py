@@ -37,7 +37,7 @@ def get_config(argument: str = "") -> Config:
     config.evaluate.samples = 2000
     config.latent_size = 128
     config.ema_decay = 0.995
-    config.generator = {"width": 16, "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9}
+    config.generator = {"width": 8, "learning_rate": 2e-4, "b1": 0.0, "b2": 0.9}
     config.discriminator = {"width": 16, "learning_rate": 4e-4, "b1": 0.0, "b2": 0.9}
     return choose(argument, config, smoke=smoke)
 

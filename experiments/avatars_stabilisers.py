@@ -29,11 +29,6 @@ from gan_jax.recipes.noise import noise_recipe
 from gan_jax.recipes.regularisers import gradient_penalty, le_cam, r1, r2
 from gan_jax.schedules import from_step
 
-LOSSES = {
-    "non_saturating": losses.non_saturating,
-    "relativistic_pairing": losses.relativistic_pairing,
-}
-
 
 def get_config(argument: str = "") -> Config:
     config = base_config()
@@ -48,7 +43,7 @@ def get_config(argument: str = "") -> Config:
     config.evaluate.samples = 10_000
     config.latent_size = 128
     config.width = 32
-    config.loss = "non_saturating"  # or relativistic_pairing
+    config.loss = "non_saturating"  # or another of gan_jax/losses.py
     config.normalise = True  # BatchNorm in the discriminator
     config.spectral = False
     config.discriminators = 1
@@ -165,7 +160,7 @@ def get_recipe(config: Config) -> Recipe:
         discriminator=(discriminator,) * config.discriminators,
         latent_size=config.latent_size,
         num_classes=0,
-        loss=LOSSES[config.loss],
+        loss=losses.named(config.loss),
         values=weights | {"ema_decay": config.ema_decay, "augment_target": config.augment_target},
         schedules={"le_cam_weight": from_step(1000)},
         regularisers=tuple(term for term in terms if weights[f"{term.name}_weight"]),

@@ -32,7 +32,7 @@ from gan_jax.schedules import ema_decay, ramp_up
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 16
-    config.total = "4000 steps"
+    config.total = "3000 steps"
     config.samples_every = "500 steps"
     config.checkpoint_every = "500 steps"
     config.data.name = "avatars/32"

@@ -5,8 +5,10 @@
 `:32`, `:64`, `:128`, `:256`, `:512` or `:1024` is the size; without one it is 256. Batch, width,
 learning rate, half-life and gamma = 0.0002 size^2 / batch follow from it as in the release's `auto`
 configuration (Karras et al. 2020, ADA); each can be overridden by itself. A few hundred pictures
-are enough to begin with: the augmentation adapts. `:smoke` takes a minute, on pictures that it
-writes, unless `--config.data.name` names some.
+are enough to begin with: the augmentation adapts. From a trained run it goes further with fewer:
+`--config.initialise.run=RUN`, and with `--config.frozen=4` the discriminator's four highest
+resolutions stay as they came (freeze-D: Mo et al. 2020). `:smoke` takes a minute, on pictures that
+it writes, unless `--config.data.name` names some.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from gan_jax.config import Config, base_config, choose
 from gan_jax.errors import UsageError
 from gan_jax.images import save_png
 from gan_jax.networks.stylegan2.configurations import automatic
-from gan_jax.optimizers import lazy_adam
+from gan_jax.optimizers import freeze, lazy_adam
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.augmentation import adaptive
 from gan_jax.recipes.drawing import Styled
@@ -49,6 +51,7 @@ def get_config(argument: str = "") -> Config:
     config.r1_every = 16
     config.path_length_weight = 2.0
     config.path_length_every = 4
+    config.frozen = 0  # resolutions of the discriminator, from the picture's down, that never learn
     config.ada = {"groups": "bgc", "target": 0.6, "ramp_kimg": 500.0}
     follow_from_size(config, 256)
     sizes = {str(size): functools.partial(follow_from_size, size=size) for size in SIZES}
@@ -120,7 +123,11 @@ def get_recipe(config: Config) -> Recipe:
 def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
     adam = optax.inject_hyperparams(functools.partial(optax.adam, eps=1e-8))
     lazy = functools.partial(lazy_adam, config.learning_rate, b1=0.0, b2=0.99)
+    discriminator = adam(**lazy(every=config.r1_every))
+    if config.frozen:
+        stay = ["from_picture", *(str(config.data.size >> level) for level in range(config.frozen))]
+        discriminator = freeze(discriminator, lambda path: path.split("/")[0] in stay)
     return {
         "generator": adam(**lazy(every=config.path_length_every)),
-        "discriminator": adam(**lazy(every=config.r1_every)),
+        "discriminator": discriminator,
     }

@@ -34,7 +34,17 @@ def shapes(tree):
 @pytest.mark.parametrize("name", NAMES)
 def test_trace(name):
     """At full size: init and step agree on the state, and the metrics are float32 scalars."""
-    experiment = load_experiment(f"{EXPERIMENTS / name}.py", [("mesh.devices", "1")])
+    trace(f"{name}.py")
+
+
+@pytest.mark.slow
+def test_trace_at_1024():
+    """The largest that there is, with all that it is trained with; its last resolutions frozen."""
+    trace("folder_stylegan2.py:1024", ("frozen", "4"))
+
+
+def trace(file, *overrides):
+    experiment = load_experiment(f"{EXPERIMENTS}/{file}", [("mesh.devices", "1"), *overrides])
     program = build(experiment)
     step = step_of(experiment, program.recipe, program.optimizers)
     rounds = program.recipe.batches_per_round
