@@ -66,7 +66,8 @@ def measured(directory: Path, by: str) -> dict[str, Any]:
     metrics = {name: metric for r in last.values() for name, metric in r["metrics"].items()}
     limits = json.loads((directory / "config.json").read_text(encoding="utf-8"))["collapse"]
     limits = Limits(**{field.name: limits[field.name] for field in dataclasses.fields(Limits)})
-    rates = [row["images_per_second"] for row in lines(directory / "metrics.jsonl")]
+    rows = lines(directory / "metrics.jsonl")  # some are of rounds too few to tell a rate
+    rates = [row["images_per_second"] for row in rows if "images_per_second" in row]
     return {
         "step": max((r["step"] for r in evaluations), default=0),
         "samples": last["avatars"]["samples"] if last else 0,
