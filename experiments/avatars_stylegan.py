@@ -4,7 +4,7 @@
 
 Karras et al. 2019, narrow and without progressive growing.
 
-Sized for two CPU cores; not trained at its full length by us yet. `:smoke` takes seconds.
+Sized for two CPU cores. Not tuned yet, nor trained at its full length. `:smoke` takes seconds.
 """
 
 from __future__ import annotations

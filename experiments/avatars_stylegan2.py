@@ -4,7 +4,8 @@
 
 Karras et al. 2020, narrow.
 
-Sized for two CPU cores; not trained at its full length by us yet. `:smoke` takes seconds.
+Sized for two CPU cores. Not tuned yet: one run ended at FD-avatar 81 with grainy
+pictures. `:smoke` takes seconds.
 """
 
 from __future__ import annotations
