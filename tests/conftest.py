@@ -49,7 +49,7 @@ def gan_jax(environment: dict[str, str]) -> Command:
     """`gan_jax("train", …)` runs the command in a process of its own."""
 
     def run(
-        *arguments: object, devices: int = 1, timeout: float = 300, cwd: Path = ROOT
+        *arguments: object, devices: int = 1, timeout: float = 600, cwd: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments),
