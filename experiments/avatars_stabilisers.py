@@ -5,9 +5,10 @@
 Without a setting it is the DCGAN as published: BatchNorm in both networks, the non-saturating loss,
 Adam (2e-4, 0.5). `SETTINGS` names the others, each a change of one thing; spectral normalisation
 and penalties take BatchNorm's place in the discriminator, whose absence is a setting by itself. All
-take 3,000 rounds of batch 16, two to three minutes on two CPU cores. `benchmarks/stabilisers.py`
-runs them all over three seeds; its table, from FD-avatar 39 with three discriminators over 44 for
-the plain network to 132 with a gradient penalty, none collapsed, is in docs/stabilisers.md.
+take 3,000 rounds of batch 16, the plain one 1.8 minutes on two CPU cores, five turns 4.5 when
+other work ran beside. `benchmarks/stabilisers.py` runs them all over three seeds; its table, from
+FD-avatar 39 with three discriminators over 44 for the plain network to 132 with a gradient penalty,
+none collapsed, is in docs/stabilisers.md.
 
 `:smoke` takes seconds.
 """

@@ -43,16 +43,15 @@ def check(
     _check_single_logits(contest, regularisers)
     if contest.classification is not None and not contest.conditional:
         raise UsageError("a classification needs labels: set num_classes")
-    _check_classes(contest, networks, num_classes)
+    _check_classes(networks, num_classes)
     for term in generator_regularisers:
         if term.needs_styles and not isinstance(contest.drawing, Styled):
             raise UsageError(f"{term.name} works on styles: it needs drawing=Styled(…)")
 
 
 def _check_single_logits(contest: Contest, regularisers: Sequence[Regulariser]) -> None:
-    """A penalty may fix the offset that a critic's logits lack (LeCam under Wasserstein: Tseng et
-    al. 2021, section 3.3), not where the loss itself looks at differences; signs need a boundary.
-    """
+    """A penalty may fix the offset that a critic's logits lack (LeCam under Wasserstein), but not
+    where both players look at differences alone; signs need a boundary."""
     excluded = [term.name for term in regularisers if term.reads_logits]
     if contest.loss.relativistic and excluded:
         raise UsageError(
@@ -66,12 +65,13 @@ def _check_single_logits(contest: Contest, regularisers: Sequence[Regulariser]) 
         )
 
 
-def _check_classes(contest: Contest, networks: Mapping[str, nn.Module], num_classes: int) -> None:
-    """Networks that say how many classes they know must say what the recipe says."""
+def _check_classes(networks: Mapping[str, nn.Module], num_classes: int) -> None:
+    """Networks, or where they have one their heads, that say how many classes they know
+    must say what the recipe says."""
     for name, network in networks.items():
-        known = getattr(network, "num_classes", num_classes)
-        judges_by_head = name in contest.discriminators and getattr(network, "head", None)
-        if known != num_classes and not (known == 0 and judges_by_head):
+        knows = getattr(network, "head", None) or network
+        known = getattr(knows, "num_classes", num_classes)
+        if known != num_classes:
             raise UsageError(
                 f"the {name} has num_classes={known}, the recipe num_classes={num_classes}: "
                 "give both the same"

@@ -8,6 +8,7 @@ import pytest
 
 from gan_jax import losses
 from gan_jax.errors import UsageError
+from gan_jax.layers.heads import ProjectionHead
 from gan_jax.layers.verdict import Verdict
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.recipe import Nets
@@ -241,6 +242,10 @@ def test_a_scheduled_augmentation_is_seen_by_all_phases():
         ({"num_classes": CLASSES}, "the generator has num_classes=0, the recipe num_classes=3"),
         (
             {"discriminator": MLPDiscriminator(num_classes=CLASSES)},
+            "the discriminator has num_classes=3, the recipe num_classes=0",
+        ),
+        (
+            {"discriminator": MLPDiscriminator(head=ProjectionHead(CLASSES, spectral=False))},
             "the discriminator has num_classes=3, the recipe num_classes=0",
         ),
         ({"generator_regularisers": (path_length(4),)}, r"drawing=Styled"),
