@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_fidelity")
@@ -17,19 +18,24 @@ JITTER = GENERATOR.normal(size=(600, 128))
 SETS = {
     "generic": (REAL, FAKE),
     "more fakes": (FAKE, REAL),
-    "identical": (REAL, REAL.copy()),
     "far from zero": (REAL + 1000, FAKE + 1000),
     "skewed": (np.maximum(REAL, 0) ** 2, np.maximum(FAKE, 0) ** 2),
     "tiny": (1e-3 * REAL, 1e-3 * FAKE),
     "two dimensions": (REAL[:, :2], FAKE[:, :2]),
     "on a grid": (np.round(REAL[:, :4]), np.round(FAKE[:, :4])),
+    "almost one point": (REAL, FAKE[:1] + 1e-3 * JITTER),
+    "few tight clusters": (REAL, np.repeat(FAKE[:30], 20, axis=0) + 1e-4 * JITTER),
+}
+# Samples that repeat. A copy is at distance zero, but scikit-learn gets it as the difference of
+# two matrix products: rounding noise, which depends on the processor, and so does `prdc` then.
+COPIES = {
     "few modes": (REAL, np.repeat(FAKE[:30], 20, axis=0)),
     "few reals copied": (REAL, np.repeat(REAL[:30], 20, axis=0)),
     "reals copied three times": (REAL, np.repeat(REAL[:200], 3, axis=0)),
     "one point": (REAL, np.repeat(FAKE[:1], 600, axis=0)),
-    "almost one point": (REAL, FAKE[:1] + 1e-3 * JITTER),
-    "few tight clusters": (REAL, np.repeat(FAKE[:30], 20, axis=0) + 1e-4 * JITTER),
     "both collapsed": (np.repeat(REAL[:3], 99, axis=0), np.repeat(REAL[:3], 77, axis=0)),
+    "on a grid": SETS["on a grid"],
+    "identical": (REAL, REAL.copy()),
 }
 
 
@@ -38,6 +44,22 @@ SETS = {
 @pytest.mark.parametrize("name", SETS)
 def test_equals_prdc_exactly(name, dtype, k, capsys):
     real, fake = (features.astype(dtype) for features in SETS[name])
+    assert_equals_prdc(real, fake, k)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", COPIES)
+def test_equals_prdc_of_distances_from_differences(name, dtype, k, capsys, monkeypatch):
+    def distances(x, y=None):
+        return cdist(x, x if y is None else y).astype(dtype)
+
+    monkeypatch.setattr(reference.prdc, "compute_pairwise_distance", distances)
+    real, fake = (features.astype(dtype) for features in COPIES[name])
+    assert_equals_prdc(real, fake, k)
+
+
+def assert_equals_prdc(real, fake, k):
     theirs = reference.compute_prdc(real, fake, k)
     ours = prdc(real, fake, k=k, strict=True)
     for key, value in theirs.items():
@@ -68,14 +90,14 @@ def test_equals_torch_fidelity(name, k):
 @pytest.mark.parametrize("name", ["few reals copied", "few modes"])
 def test_collapsed_duplicates_in_float64_equal_torch_fidelity(name):
     # In float32 torch's distance of a point to its copy is rounding noise, and so is its recall.
-    real, fake = SETS[name]
+    real, fake = COPIES[name]
     ours = precision_recall(real, fake, k=3, strict=False)
     theirs = torch_fidelity(real, fake, 3)
     assert (ours.precision, ours.recall) == pytest.approx(theirs, abs=1e-6)
 
 
 def test_strictness_is_what_tells_them_apart_on_copies():
-    real, fake = SETS["few reals copied"]
+    real, fake = COPIES["few reals copied"]
     strict = precision_recall(real, fake, k=3, strict=True)
     loose = precision_recall(real, fake, k=3, strict=False)
     assert strict.recall == 0.0
