@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.layers.noise import NoiseMode
 from gan_jax.recipe import Nets
 
 
@@ -46,15 +47,18 @@ class Direct:
 @dataclasses.dataclass(frozen=True)
 class Styled:
     """A style-based generator, with the methods `map(z, label) -> ws [B, L, W]` and
-    `synthesise(ws) -> images`. Truncation draws w towards its average.
+    `synthesise(ws, noise) -> images`. Truncation draws w towards its average.
 
     Attributes:
         mixing: the probability that a picture takes its styles from a second z from a random
             layer on (Karras et al. 2019, section 3.1; 0.9 as published). The layer is drawn for
             each picture; published code draws one for a batch.
+        noise: what the layers add to their features, in training and in samples: "random",
+            the "constant" planes, or "none".
     """
 
     mixing: float
+    noise: NoiseMode = "random"
 
     def styles(
         self, nets: Nets, name: str, z: Array, label: Array | None, key: Array
@@ -76,9 +80,13 @@ class Styled:
         self, nets: Nets, name: str, z: Array, label: Array | None, key: Array
     ) -> tuple[Array, Nets]:
         ws, nets = self.styles(nets, name, z, label, key)
-        return nets(name, ws, method="synthesise")
+        return self.synthesise(nets, name, ws)
+
+    def synthesise(self, nets: Nets, name: str, ws: Array) -> tuple[Array, Nets]:
+        """Images `[B, H, W, C]` of `ws [B, L, W]`."""
+        return nets(name, ws, method="synthesise", noise=self.noise)
 
     def sample(
         self, nets: Nets, name: str, z: Array, label: Array | None, truncation: Array
     ) -> Array:
-        return nets(name, z, label, truncation=truncation)[0]
+        return nets(name, z, label, truncation=truncation, noise=self.noise)[0]

@@ -120,7 +120,8 @@ def _made(
         return drawing.styles(nets, name, z, of(z), key)[0]
 
     def synthesise(ws: Array) -> Array:
-        return nets.fixed(name)(ws, method="synthesise")
+        assert isinstance(drawing, Styled)
+        return nets.fixed(name)(ws, method="synthesise", noise=drawing.noise)
 
     styled = isinstance(drawing, Styled)
     return Made(

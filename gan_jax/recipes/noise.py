@@ -165,14 +165,15 @@ def _generate(contest: Contest):
 def _styles(contest: Contest) -> dict[str, Any]:
     """The two halves of a single style-based generator."""
     name, *others = contest.generators
-    if others or not isinstance(contest.drawing, Styled):
+    drawing = contest.drawing
+    if others or not isinstance(drawing, Styled):
         return {}
 
     def styles(nets: Nets, latents: Array, batch: Batch) -> Array:
         return nets(name, latents, contest.label_of(batch), method="map")[0]
 
     def synthesise(nets: Nets, ws: Array) -> Array:
-        return nets(name, ws, method="synthesise")[0]
+        return drawing.synthesise(nets, name, ws)[0]
 
     return {"styles": styles, "synthesise": synthesise}
 

@@ -97,13 +97,13 @@ class StyledGenerator(nn.Module):
         w = self.average.value + truncation * (w - self.average.value)
         return jnp.broadcast_to(w[:, None], (len(w), 2, 3))
 
-    def synthesise(self, ws, *, train):
+    def synthesise(self, ws, *, train, noise):
         x = sum(layer(nn.tanh(ws[:, index])) for index, layer in enumerate(self.layers))
         return jnp.tanh(x).reshape(-1, *SHAPE)
 
-    def __call__(self, z, label=None, *, train, truncation=1.0):
+    def __call__(self, z, label=None, *, train, truncation=1.0, noise="random"):
         ws = self.map(z, label, train=train, truncation=truncation)
-        return self.synthesise(ws, train=train)
+        return self.synthesise(ws, train=train, noise=noise)
 
 
 def key(seed):

@@ -35,7 +35,7 @@ class Generator(nn.Module):
         w = nn.tanh(self.mapping(z))
         return jnp.stack([w, 2 * w], axis=1)
 
-    def synthesise(self, ws, *, train):
+    def synthesise(self, ws, *, train, noise="random"):
         return jnp.tanh(self.synthesis(jnp.sum(jnp.sin(ws), axis=1))).reshape(-1, *SHAPE)
 
     def __call__(self, z, label, *, train):
