@@ -64,7 +64,7 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
 
     def over_burn_in(setting: Config) -> Schedule:
         return cosine_over_images(config.burn_in, setting.last)
@@ -79,10 +79,10 @@ def get_recipe(config: Config) -> Recipe:
         schedules[f"{player}.learning_rate"] = over_burn_in(config.learning_rate)
         schedules[f"{player}.b2"] = over_burn_in(config.b2)
     return noise_recipe(
-        generator=R3GANGenerator(size, channels, config.widths, **config.stage),
-        discriminator=R3GANDiscriminator(size, config.widths, **config.stage),
+        generator=R3GANGenerator(size, channels, config.widths, classes, **config.stage),
+        discriminator=R3GANDiscriminator(size, config.widths, classes, **config.stage),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.relativistic_pairing,
         values={
             "ema_decay": config.ema_half_life.first,

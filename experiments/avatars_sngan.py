@@ -58,12 +58,14 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     return noise_recipe(
-        generator=SNGANGenerator(size, channels, width=config.generator.width),
-        discriminator=SNGANDiscriminator(size, width=config.discriminator.width),
+        generator=SNGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        discriminator=SNGANDiscriminator(
+            size, width=config.discriminator.width, num_classes=classes
+        ),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.hinge,
         values={"ema_decay": config.ema_decay},
         schedules={},

@@ -151,17 +151,21 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     discriminator = DCGANDiscriminator(
-        size, width=config.width, normalise=config.normalise, spectral=config.spectral
+        size,
+        width=config.width,
+        num_classes=classes,
+        normalise=config.normalise,
+        spectral=config.spectral,
     )
     terms = (r1(), r2(), gradient_penalty(), le_cam(decay=0.99))
     weights = {f"{term.name}_weight": config[f"{term.name}_weight"] for term in terms}
     return noise_recipe(
-        generator=(DCGANGenerator(size, channels, width=config.width),),
+        generator=(DCGANGenerator(size, channels, width=config.width, num_classes=classes),),
         discriminator=(discriminator,) * config.discriminators,
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.named(config.loss),
         values=weights | {"ema_decay": config.ema_decay, "augment_target": config.augment_target},
         schedules={"le_cam_weight": from_step(1000)},

@@ -41,13 +41,13 @@ def get_config(argument: str = "") -> Config:
     config.evaluate.every = "1000 steps"
     config.evaluate.samples = 2000
     config.latent_size = 128
-    config.mixing = 0.9
+    config.mixing = 0.5
     config.width = 1024  # features are this over the resolution, at most `most`
-    config.most = 128
+    config.most = 64
     config.mapping_layers = 2
-    config.learning_rate = 0.002
+    config.learning_rate = 0.005
     config.ema_half_life = 10_000.0  # images; at most 5 % of those seen
-    config.r1_weight = 0.5
+    config.r1_weight = 2.0
     config.r1_every = 8
     return choose(argument, config, smoke=smoke)
 
@@ -67,19 +67,20 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     widths = {"channel_base": config.width, "channel_max": config.most}
     return noise_recipe(
         generator=StyleGANGenerator(
             size,
             channels,
+            classes,
             w_features=config.latent_size,
             mapping_layers=config.mapping_layers,
             **widths,
         ),
-        discriminator=StyleGANDiscriminator(size, **widths),
+        discriminator=StyleGANDiscriminator(size, classes, **widths),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.non_saturating,
         values={"ema_decay": config.ema_half_life, "r1_weight": config.r1_weight},
         schedules={"ema_decay": ema_decay(config.batch_size, ramp_up(0.05))},

@@ -60,12 +60,14 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width),
-        discriminator=DCGANDiscriminator(size, width=config.discriminator.width, normalise=False),
+        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        discriminator=DCGANDiscriminator(
+            size, width=config.discriminator.width, num_classes=classes, normalise=False
+        ),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.wasserstein,
         values={
             "ema_decay": config.ema_decay,

@@ -24,7 +24,7 @@ from gan_jax.networks.sngan import SNGANDiscriminator, SNGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
 from gan_jax.recipes.regularisers import gradient_penalty
-from gan_jax.schedules import linear_decay
+from gan_jax.schedules import from_step, linear_decay
 
 
 def get_config(argument: str = "") -> Config:
@@ -38,9 +38,10 @@ def get_config(argument: str = "") -> Config:
     config.data.channels = 3
     config.evaluate.on = False  # FID: true once Inception's weights are imported
     config.evaluate.every = "10_000 steps"
-    config.evaluate.samples = 10_000
+    config.evaluate.samples = 50_000
     config.latent_size = 128
     config.ema_decay = 0.9999
+    config.ema_start = 1_000
     config.turns = 5
     config.gradient_penalty_weight = 10.0
     config.decay_steps = 100_000  # of both learning rates, to 0
@@ -62,21 +63,29 @@ def smoke(config: Config) -> None:
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels = config.data.size, config.data.channels
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
     decay = linear_decay(0, config.decay_steps)
     return noise_recipe(
-        generator=SNGANGenerator(size, channels, width=config.generator.width),
+        generator=SNGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
         discriminator=SNGANDiscriminator(
-            size, width=config.discriminator.width, spectral=False, mean_pool=True
+            size,
+            width=config.discriminator.width,
+            num_classes=classes,
+            spectral=False,
+            mean_pool=True,
         ),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.wasserstein,
         values={
             "ema_decay": config.ema_decay,
             "gradient_penalty_weight": config.gradient_penalty_weight,
         },
-        schedules={"generator.learning_rate": decay, "discriminator.learning_rate": decay},
+        schedules={
+            "ema_decay": from_step(config.ema_start),
+            "generator.learning_rate": decay,
+            "discriminator.learning_rate": decay,
+        },
         regularisers=(gradient_penalty(),),
         discriminator_turns=config.turns,
     )

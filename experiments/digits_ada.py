@@ -38,6 +38,7 @@ def get_config(argument: str = "") -> Config:
     config.log_every = "20 steps"
     config.samples_every = "500 steps"
     config.checkpoint_every = "500 steps"
+    config.checkpoint.keep_every = 500
     config.data.name = "digits"
     config.data.size = 32
     config.data.channels = 1
@@ -45,9 +46,13 @@ def get_config(argument: str = "") -> Config:
     config.latent_size = 64
     config.ema_decay = 0.995
     config.augment = {"groups": "bg", "target": 0.6, "ramp_kimg": 20.0}
-    config.generator = {"width": 16, "learning_rate": 1e-4, "b1": 0.5}
-    config.discriminator = {"width": 32, "learning_rate": 4e-4, "b1": 0.5}
-    return choose(argument, config, smoke=smoke)
+    config.generator = {"width": 8, "learning_rate": 2e-4, "b1": 0.5}
+    config.discriminator = {"width": 32, "learning_rate": 6e-4, "b1": 0.5}
+    return choose(argument, config, smoke=smoke, many=many)
+
+
+def many(config: Config) -> None:
+    config.pictures = 1600
 
 
 def smoke(config: Config) -> None:
@@ -62,25 +67,32 @@ def smoke(config: Config) -> None:
 
 
 def get_dataset(config: Config) -> grain.MapDataset:
-    digits = open_source(
+    return digits(config, config.data.split)[: config.pictures]
+
+
+def digits(config: Config, split: str) -> grain.MapDataset:
+    source = open_source(
         config.data.name,
-        split=config.data.split,
+        split=split,
         geometry=geometry(config),
         on_bad_image="error",
         data_dir=None,
-        labels="none",
+        labels="required" if config.num_classes else "none",
         progress=None,
     )
-    return grain.MapDataset.source(digits)[: config.pictures]
+    return grain.MapDataset.source(source)
 
 
 def get_recipe(config: Config) -> Recipe:
-    size, channels, augment = config.data.size, config.data.channels, config.augment
+    size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    augment = config.augment
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width),
-        discriminator=DCGANDiscriminator(size, width=config.discriminator.width, normalise=False),
+        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        discriminator=DCGANDiscriminator(
+            size, width=config.discriminator.width, num_classes=classes, normalise=False
+        ),
         latent_size=config.latent_size,
-        num_classes=0,
+        num_classes=classes,
         loss=losses.non_saturating,
         values={"ema_decay": config.ema_decay, "augment_target": augment.target},
         schedules={},

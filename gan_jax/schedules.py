@@ -10,11 +10,17 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.errors import UsageError
+
 Schedule = Callable[[Array, Array, Array], Array]
 
 
 def linear_warm_up(steps: int) -> Schedule:
-    """Rises from base / steps at step 0 to base at step `steps - 1`, then stays."""
+    """Rises from base / steps at step 0 to base at step `steps - 1`, then stays.
+
+    As all here: UsageError of a length that is none.
+    """
+    _check_length("linear_warm_up", steps)
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
         return base * jnp.minimum(1.0, (step + 1) / steps)
@@ -24,6 +30,7 @@ def linear_warm_up(steps: int) -> Schedule:
 
 def linear_decay(begin: int, end: int) -> Schedule:
     """base until step `begin`, then straight down to 0 at step `end` (the CycleGAN schedule)."""
+    _check_length(f"linear_decay from {begin} to {end}", end - begin)
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
         return base * jnp.clip((end - step) / (end - begin), 0.0, 1.0)
@@ -33,6 +40,7 @@ def linear_decay(begin: int, end: int) -> Schedule:
 
 def cosine(steps: float, final: float) -> Schedule:
     """Half a cosine from base at step 0 to the value `final` at step `steps`, then stays."""
+    _check_length("cosine", steps)
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
         progress = jnp.clip(step / steps, 0.0, 1.0)
@@ -44,9 +52,10 @@ def cosine(steps: float, final: float) -> Schedule:
 def cosine_over_images(images: float, final: float) -> Schedule:
     """Half a cosine from base to the value `final` after so many real images (R3GAN's "burn-in" of
     learning rate, gamma, Adam's beta2 and EMA: Huang et al. 2024, appendix)."""
+    of_steps = cosine(images, final)
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
-        return cosine(images, final)(images_seen, images_seen, base)
+        return of_steps(images_seen, images_seen, base)
 
     return schedule
 
@@ -91,8 +100,14 @@ def from_step(start: int) -> Schedule:
 def geometric(factor: float, every: int, least: float) -> Schedule:
     """base times `factor` for every `every` steps done, never below `least` (top-k's share of the
     batch: Sinha et al. 2020, section 3.1)."""
+    _check_length("geometric", every)
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
         return jnp.maximum(least, base * factor ** (step // every))
 
     return schedule
+
+
+def _check_length(name: str, length: float) -> None:
+    if length <= 0:
+        raise UsageError(f"schedule {name}: its length is {length:g}, and must be above 0")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.experiment import load_experiment
 from gan_jax.fine_tuning import transplant
 from gan_jax.state import NetState
 from gan_jax.trained import load
@@ -39,6 +40,15 @@ def test_what_fits_is_taken_and_the_rest_stays():
 def test_an_average_starts_from_the_parameters_where_there_was_none():
     after, _, _ = transplant(net(0.0, 4), net(1.0, 4, ema=False))
     np.testing.assert_array_equal(after.ema["Dense_0"]["bias"], 1.0)
+
+
+@pytest.mark.parametrize(("run", "least"), [("", 0.0), ("runs/other", 0.99)])
+def test_the_average_that_came_along_is_not_forgotten(run, least):
+    """A half-life that ramps up from nothing would throw it away in the first round."""
+    file = f"{EXPERIMENTS / 'folder_stylegan2.py'}:128"
+    made = load_experiment(file, [("initialise.run", run)]).recipe()
+    decay = made.schedules["ema_decay"](0, 0, made.values["ema_decay"])
+    assert least <= float(decay) < (1.0 if least else 1e-6)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import schedules
+from gan_jax.errors import UsageError
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.25), (1, 0.5), (3, 1.0), (100, 1.0)])
@@ -49,3 +50,18 @@ def test_from_step_switches_on():
 )
 def test_geometric(step, expected):
     np.testing.assert_allclose(schedules.geometric(0.9, 10, 0.5)(step, 0, 1.0), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: schedules.linear_warm_up(0),
+        lambda: schedules.linear_decay(5, 5),
+        lambda: schedules.cosine(0, 0.2),
+        lambda: schedules.cosine_over_images(-1, 0.2),
+        lambda: schedules.geometric(0.9, 0, 0.5),
+    ],
+)
+def test_a_length_that_is_none_is_refused(make):
+    with pytest.raises(UsageError, match=r"its length is (0|-1), and must be above 0"):
+        make()

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.augment.adaptive import AdaptiveState, adapt, initial, observe
+from gan_jax.errors import UsageError
 
 PyTree = Any
 Values = Mapping[str, Array]
@@ -88,6 +89,12 @@ def _untouched(images: Array, key: Array, p: Array) -> Array:
 
 
 def _adaptive(pipeline: Pipeline, ramp_kimg: float, interval: int, pseudo: bool) -> Augmentation:
+    if ramp_kimg <= 0 or interval < 1:
+        raise UsageError(
+            f"adaptive augmentation: ramp_kimg={ramp_kimg:g} must be above 0 and "
+            f"interval={interval} at least 1"
+        )
+
     def move(state: AdaptiveState, signs: Array, values: Values) -> AdaptiveState:
         return adapt(
             observe(state, signs),

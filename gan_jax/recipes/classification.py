@@ -41,6 +41,7 @@ def auxiliary_classifier(of_fakes: bool) -> Classification:
 
 def contrastive(temperature: float) -> Classification:
     """ContraGAN's 2C loss; published temperature 1 on CIFAR-10. Needs `ContrastiveHead`."""
+    _check_temperature(temperature)
 
     def loss(verdict: Verdict, label: Array) -> Array:
         embedding = _needed(verdict.embedding, "ContrastiveHead")
@@ -55,6 +56,9 @@ def contrastive(temperature: float) -> Classification:
 def data_to_data(temperature: float, margin: float) -> Classification:
     """ReACGAN's D2D-CE loss with m_p = margin and m_n = 1 - margin, as its authors' code has it;
     published temperature 0.5 and margin 0.98 on CIFAR-10. Needs `ContrastiveHead`."""
+    _check_temperature(temperature)
+    if not -1.0 <= margin <= 1.0:
+        raise UsageError(f"margin={margin:g} is a cosine, between -1 and 1")
 
     def loss(verdict: Verdict, label: Array) -> Array:
         return class_losses.data_to_data_cross_entropy(
@@ -67,6 +71,11 @@ def data_to_data(temperature: float, margin: float) -> Classification:
         )
 
     return Classification(loss)
+
+
+def _check_temperature(temperature: float) -> None:
+    if temperature <= 0:
+        raise UsageError(f"temperature={temperature:g} must be above 0")
 
 
 def _class(label: Array) -> Array:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from math import inf
 
 import flax.linen as nn
 
 from gan_jax.errors import UsageError
+from gan_jax.layers.heads import AuxiliaryClassifierHead, ContrastiveHead, LinearHead
 from gan_jax.recipes.contest import Contest
 from gan_jax.recipes.drawing import Styled
 from gan_jax.recipes.generator_regularisers import GeneratorRegulariser
@@ -18,6 +20,7 @@ def check(
     networks: Mapping[str, nn.Module],
     num_classes: int,
     values: Mapping[str, float],
+    scheduled: Container[str],
     regularisers: Sequence[Regulariser],
     generator_regularisers: Sequence[GeneratorRegulariser],
     keeps_top_k: bool,
@@ -35,6 +38,7 @@ def check(
     for value in needed:
         if value not in values:
             raise UsageError(f"the recipe's values lack {value!r}: add it to values={{…}}")
+    _check_ranges(contest, values, scheduled)
     for term in (*regularisers, *generator_regularisers):
         if term.every < 1:
             raise UsageError(f"{term.name}: every={term.every} must be at least 1 (every round)")
@@ -44,6 +48,7 @@ def check(
     if contest.classification is not None and not contest.conditional:
         raise UsageError("a classification needs labels: set num_classes")
     _check_classes(networks, num_classes)
+    _check_that_labels_are_read(contest, networks)
     for term in generator_regularisers:
         if term.needs_styles and not isinstance(contest.drawing, Styled):
             raise UsageError(f"{term.name} works on styles: it needs drawing=Styled(…)")
@@ -76,3 +81,31 @@ def _check_classes(networks: Mapping[str, nn.Module], num_classes: int) -> None:
                 f"the {name} has num_classes={known}, the recipe num_classes={num_classes}: "
                 "give both the same"
             )
+
+
+def _check_that_labels_are_read(contest: Contest, networks: Mapping[str, nn.Module]) -> None:
+    """A head may keep the label from the logits; then a classification is to read it."""
+    if not contest.conditional or contest.classification is not None:
+        return
+    for name in contest.discriminators:
+        head = getattr(networks[name], "head", None)
+        if isinstance(head, (LinearHead, AuxiliaryClassifierHead, ContrastiveHead)):
+            raise UsageError(
+                f"the {name}'s {type(head).__name__} judges without the label, so classes would "
+                "mean nothing: add a classification, or take a ProjectionHead"
+            )
+
+
+def _check_ranges(contest: Contest, values: Mapping[str, float], scheduled: Container[str]) -> None:
+    """Of the values that every recipe may have; a scheduled one is in units of its schedule."""
+    if contest.latent_size < 1:
+        raise UsageError(f"latent_size={contest.latent_size} must be at least 1")
+    ranges = {"ema_decay": (0.0, 1.0), "augment_p": (0.0, 1.0), "augment_target": (-1.0, 1.0)}
+    ranges |= {"top_k": (0.0, 1.0)}
+    for name, value in values.items():
+        low, high = ranges.get(name, (-inf, inf))
+        if name.endswith("_weight"):
+            low = 0.0
+        if name not in scheduled and not low <= value <= high:
+            bound = f"between {low:g} and {high:g}" if high < inf else f"at least {low:g}"
+            raise UsageError(f"{name}={value:g} must be {bound}")

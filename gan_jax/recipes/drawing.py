@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gan_jax.errors import UsageError
 from gan_jax.layers.noise import NoiseMode
 from gan_jax.recipe import Nets
 
@@ -59,6 +60,10 @@ class Styled:
 
     mixing: float
     noise: NoiseMode = "random"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.mixing <= 1.0:
+            raise UsageError(f"mixing={self.mixing:g} is a probability, between 0 and 1")
 
     def styles(
         self, nets: Nets, name: str, z: Array, label: Array | None, key: Array

@@ -89,7 +89,10 @@ def noise_recipe(
         joint=joint,
     )
     networks = generators | discriminators
-    check(contest, networks, num_classes, values, regularisers, generator_regularisers, keeps_top_k)
+    if discriminator_turns < 1:
+        raise UsageError(f"discriminator_turns={discriminator_turns} must be at least 1")
+    terms = (regularisers, generator_regularisers)
+    check(contest, networks, num_classes, values, schedules, *terms, keeps_top_k)
     return Recipe(
         networks=networks,
         phases=(

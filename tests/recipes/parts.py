@@ -82,6 +82,17 @@ class Critic(nn.Module):
         return Verdict(logits, nn.Dense(self.classes)(x), unit(nn.Dense(4)(x)), proxies)
 
 
+class CountingGenerator(nn.Module):
+    """Dense, with a statistic that counts its train calls."""
+
+    @nn.compact
+    def __call__(self, z, label, *, train):
+        calls = self.variable("counts", "calls", lambda: jnp.zeros(()))
+        if train and not self.is_initializing():
+            calls.value += 1
+        return jnp.tanh(nn.Dense(16)(z)).reshape(-1, *SHAPE)
+
+
 class StyledGenerator(nn.Module):
     """Two layers of styles, an average of w, and both methods that `Styled` calls."""
 
@@ -156,9 +167,9 @@ def train(made, optimizers, state, rounds, turns=1, classes=0, options=None):
     return state, rows
 
 
-def run(made, rounds, turns=1, classes=0):
-    """The state before and after so many rounds of plain gradient descent, and their metrics."""
-    optimizers = {name: optax.sgd(0.05) for name in made.networks}
+def run(made, rounds, turns=1, classes=0, optimizer=optax.sgd):
+    """The state before and after so many rounds, and their metrics."""
+    optimizers = {name: optimizer(0.05) for name in made.networks}
     before = start(made, optimizers, classes)
     return before, *train(made, optimizers, before, rounds, turns, classes)
 

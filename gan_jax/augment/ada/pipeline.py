@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from gan_jax.augment.ada import band_filter, blit, color, corruption, geometric
 from gan_jax.augment.ada.band_filter import BandFilter
@@ -37,8 +37,8 @@ class AdaPipeline:
     def __call__(self, images: Array, key: Array, p: Array | float) -> Array:
         """Augments each picture with parameters of its own, in the groups' order.
 
-        Differentiable in `images`, any number of times. At p = 0 pictures come back as they were,
-        up to rounding.
+        Differentiable in `images`, any number of times. At p = 0 nothing is computed, and pictures
+        come back as they were.
 
         Args:
             images: float `[B, H, W, C]` in [-1, 1], at least 2 × 2; what comes back may leave that
@@ -50,6 +50,9 @@ class AdaPipeline:
             UsageError: colours or noise of other than 1, 3 or 4 channels.
         """
         p = jnp.asarray(p)
+        return lax.cond(p > 0, lambda: self._augment(images, key, p), lambda: images)
+
+    def _augment(self, images: Array, key: Array, p: Array) -> Array:
         batch, dtype = images.shape[0], images.dtype
         keys = jax.random.split(key, 7)
         images = self._move(images, keys[0], keys[1], p)

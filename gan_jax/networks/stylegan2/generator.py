@@ -24,7 +24,8 @@ class StyleGAN2Generator(StyleGenerator):
         w_avg_decay: of the average w, a train-mode call.
         taps: of the FIR filters.
         clamp: limit of the activations; 256 where `dtype` is half precision.
-        dtype: of the highest `dtype_resolutions` resolutions of the synthesis; all else is float32.
+        dtype: of the highest `dtype_resolutions` resolutions of the synthesis above 4x4; the rest
+            is float32.
         dtype_resolutions: how many.
     """
 

@@ -78,7 +78,8 @@ class Synthesis(nn.Module):
         channel_max: see there.
         taps: of the FIR filters.
         clamp: limit of the activations, None for none.
-        dtype: of the highest `dtype_resolutions` resolutions; the others compute in float32.
+        dtype: of the highest `dtype_resolutions` resolutions above 4x4; the others compute in
+            float32.
         dtype_resolutions: how many, four in Karras et al. 2020b.
     """
 
@@ -102,7 +103,7 @@ class Synthesis(nn.Module):
         x = jnp.broadcast_to(constant, (ws.shape[0], *constant.shape))
         image, used = jnp.zeros(()), 0
         for resolution in resolutions(self.size):
-            reduced = resolution * 2**self.dtype_resolutions > self.size
+            reduced = resolution > 4 and resolution * 2**self.dtype_resolutions > self.size
             dtype = self.dtype if reduced else None
             features = width_at(resolution, self.channel_base, self.channel_max)
             for up in (False,) if resolution == 4 else (True, False):
