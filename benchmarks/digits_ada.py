@@ -67,7 +67,8 @@ def gaps(directory: Path) -> dict[int, float]:
         return jnp.mean(discriminate(view, {"image": images}) > 0)
 
     found = {}
-    for step in sorted(int(path.name) for path in (directory / "checkpoints").iterdir()):
+    manifests = (directory / "checkpoints").glob("*/manifest.json")
+    for step in sorted(int(manifest.parent.name) for manifest in manifests):
         nets = run.at(step, say=lambda line: None).state.nets
         gap = share_of_reals(nets, seen[:SEEN]) - share_of_reals(nets, unseen)
         found[step] = round(float(gap), 4)

@@ -4,7 +4,7 @@
 
 Huang et al. 2024, narrow: one block a resolution, which does not widen, in groups of 32.
 
-Sized for two CPU cores. Seen (two seeds, 10,000 samples): FD-avatar 67, coverage 0.62,
+Sized for two CPU cores. Seen (three seeds, 10,000 samples): FD-avatar 67, coverage 0.62,
 modes 0.62. `:smoke` takes seconds.
 """
 

@@ -15,7 +15,11 @@ from gan_jax.layers.heads import ProjectionHead
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.optimizers import clip_weights
 from gan_jax.recipes.drawing import Styled
-from gan_jax.recipes.generator_regularisers import latent_sensitivity, path_length
+from gan_jax.recipes.generator_regularisers import (
+    generator_orthogonality,
+    latent_sensitivity,
+    path_length,
+)
 from tests.recipes.parts import (
     CLASSES,
     COMPILES_QUICKLY,
@@ -32,7 +36,7 @@ LIMIT = 0.05
 LOSSES = {name: loss for name, loss in vars(losses).items()
           if isinstance(loss, losses.AdversarialLoss)}  # fmt: skip
 LOSSES["label_smoothing"] = losses.label_smoothing(0.9)
-NAMES = [*REGULARISERS, "path_length", "weight_clipping"]
+NAMES = [*REGULARISERS, "path_length", "generator_orthogonality", "weight_clipping"]
 
 
 def parts(name, every, classes):
@@ -50,6 +54,8 @@ def parts(name, every, classes):
     if name == "path_length":
         made |= {"generator": StyledGenerator(), "drawing": Styled(mixing=0.9)}
         made["generator_regularisers"] = (path_length(every),)
+    if name == "generator_orthogonality":
+        made["generator_regularisers"] = (generator_orthogonality(every),)
     if name == "latent_consistency":
         made["generator_regularisers"] = (latent_sensitivity(0.07, every),)
     return made
