@@ -23,20 +23,39 @@ from gan_jax.ops.grouped import Faces, OverGroups
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
     """The output `[B, h, w, O]` of input `[B, H, W, I]` and kernel `[kh, kw, I / G, O]`."""
-    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, x)
-    return form.convolve(geometry, x, kernel).astype(x.dtype)
+    return _convolve(geometry, x, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
     """The adjoint of `convolve` in its input: `[B, h, w, O]` and the kernel to `[B, H, W, I]`."""
-    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, y)
-    return form.input_gradient(geometry, y, kernel).astype(y.dtype)
+    return _input_gradient(geometry, y, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
     """The adjoint of `convolve` in its kernel: `[kh, kw, I / G, O]`."""
+    return _kernel_gradient(geometry, x, y)
+
+
+# Traced once for each shape: a network's program repeats few shapes many times.
+_traced_once = partial(jax.jit, static_argnums=0, inline=True)
+
+
+@_traced_once
+def _convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, x)
+    return form.convolve(geometry, x, kernel).astype(x.dtype)
+
+
+@_traced_once
+def _input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, y)
+    return form.input_gradient(geometry, y, kernel).astype(y.dtype)
+
+
+@_traced_once
+def _kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
     groups = geometry.groups
     form = _form(geometry, x.shape[-1] // groups, y.shape[-1] // groups, x)
     return form.kernel_gradient(geometry, x, y).astype(x.dtype)

@@ -21,7 +21,11 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+def marked(name):
+    return name if name == "dcgan" else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in NETWORKS])
 def test_three_iterations_are_three_calls_of_one(name):
     """At fixed weights: every vector u, the head's too, ends where three calls leave it."""
     images = jnp.ones((1, 32, 32, 3))

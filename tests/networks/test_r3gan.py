@@ -142,6 +142,7 @@ def test_weights_start_at_their_fix_up_scale(depth):
     assert not np.any(block["widen"]["bias"]) and not np.any(block["grouped"]["bias"])
 
 
+@pytest.mark.slow
 def test_embeddings_start_at_their_scale():
     """1 / sqrt(K) in the generator; in the discriminator 1 / sqrt(K · features)."""
     pictures = np.zeros((3, 16, 16, 3), np.float32)
@@ -155,6 +156,7 @@ def test_embeddings_start_at_their_scale():
     assert np.std(embedding) == pytest.approx(1 / math.sqrt(40 * 24), rel=0.08)
 
 
+@pytest.mark.slow
 def test_a_class_is_its_attribute_vector():
     one_hot = np.eye(4, dtype=np.float32)[LABELS]
     for module, value in (
@@ -190,6 +192,7 @@ def jittered(leaf):
     return (leaf + noise).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_half_precision_stays_near():
     for module, value in (
         (R3GANGenerator(channels=3, **TINY), Z),

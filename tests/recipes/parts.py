@@ -108,7 +108,7 @@ class StyledGenerator(nn.Module):
         w = self.average.value + truncation * (w - self.average.value)
         return jnp.broadcast_to(w[:, None], (len(w), 2, 3))
 
-    def synthesise(self, ws, *, train, noise):
+    def synthesise(self, ws, *, train, noise="random"):
         x = sum(layer(nn.tanh(ws[:, index])) for index, layer in enumerate(self.layers))
         return jnp.tanh(x).reshape(-1, *SHAPE)
 

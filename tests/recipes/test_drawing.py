@@ -1,5 +1,7 @@
 """A style-based generator draws with the noise that its recipe says, wherever it is called."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from gan_jax.networks.stylegan2.generator import StyleGAN2Generator
 from gan_jax.recipe import Nets
 from gan_jax.recipes.drawing import Styled
 from tests.networks.style import variables_of, z_of
+from tests.recipes.parts import COMPILES_QUICKLY
 
 GENERATOR = StyleGAN2Generator(8, w_features=8, mapping_layers=1, channel_base=32, channel_max=4)
 
@@ -18,6 +21,7 @@ def variables():
     return {"generator": variables_of(GENERATOR, z_of())}
 
 
+@functools.partial(jax.jit, static_argnames="noise", compiler_options=COMPILES_QUICKLY)
 def pictures(variables, noise, key):
     """By the ways that a recipe draws: in training, as samples, from styles."""
     nets = Nets({"generator": GENERATOR}, variables, jax.random.key(key), train=False)

@@ -63,6 +63,7 @@ def test_half_the_resolution_is_the_box_filtered_picture(sample, drawn_sample):
     assert np.quantile(difference, 0.99) < 0.2
 
 
+@pytest.mark.slow
 def test_a_picture_does_not_depend_on_its_batch(sample):
     vectors = sample.parameters[:6]
     whole = np.asarray(render_batch(vectors, 32))
