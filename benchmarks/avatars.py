@@ -32,7 +32,7 @@ def main() -> None:
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         parser.error(f"no experiment {unknown[0]!r}; there are {', '.join(NAMES)}")
-    experiments = {name: str(ROOT / "experiments" / f"avatars_{name}.py") for name in names}
+    experiments = {name: [str(ROOT / "experiments" / f"avatars_{name}.py")] for name in names}
     run_all(experiments, range(arguments.seeds), arguments.runs, arguments.out, evaluated)
     print(table(lines(arguments.out), first=lambda name: False))
 

@@ -2,10 +2,12 @@
 
     python benchmarks/digits_ada.py [--seeds=3] [--runs=DIR] [--out=FILE.jsonl] [--chart=FILE.svg]
 
-Trains experiments/digits_ada.py and its setting `many` as anybody would. Stop the whole at any
-time: the same command continues. A row a run: p after so many images, and at every checkpoint the
-share of its first 200 training digits that the discriminator takes for real, less that of the 179
-held-out ones. The chart, of all rows of FILE, needs matplotlib.
+Trains experiments/digits_ada.py and its setting `many` as anybody would, then a fresh discriminator
+with either against the generator of the 1,600, which learns no more (`fixed_…`): there only the
+number of its pictures tells the two apart. Stop the whole at any time: the same command continues.
+A row a run: p after so many images, and at every checkpoint the share of its first 200 training
+digits that the discriminator takes for real, less that of the 179 held-out ones. The chart, of all
+rows of FILE, needs matplotlib.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from gan_jax.ops.pixels import to_float
 from gan_jax.trained import Trained
 
 EXPERIMENT = ROOT / "experiments" / "digits_ada.py"
-EXPERIMENTS = {"digits_200": str(EXPERIMENT), "digits_1600": f"{EXPERIMENT}:many"}
+FEW, MANY = str(EXPERIMENT), f"{EXPERIMENT}:many"
 SEEN = 200  # of the training digits: all, or the first
-COLOURS = dict(zip(EXPERIMENTS, ("#c2410c", "#1d4ed8"), strict=True))
+COLOURS = {"200": "#c2410c", "1600": "#1d4ed8"}
+PANELS = {"digits": "both learn", "fixed": "the generator is fixed"}
 
 
 def main() -> None:
@@ -38,9 +41,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/digits_ada.jsonl")
     parser.add_argument("--chart", type=Path, default=None)
     arguments = parser.parse_args()
-    run_all(EXPERIMENTS, range(arguments.seeds), arguments.runs, arguments.out, curve)
+    for seed in range(arguments.seeds):
+        experiments = settings(arguments.runs / f"digits_1600_{seed}")
+        run_all(experiments, [seed], arguments.runs, arguments.out, curve)
     if arguments.chart is not None:
         draw(lines(arguments.out), arguments.chart)
+
+
+def settings(trained: Path) -> dict[str, list[str]]:
+    """What to train; `trained` is the run whose generator the last two play against."""
+    fixed = [
+        f"--config.initialise.run={trained}",
+        "--config.initialise.networks=('generator',)",
+        "--config.generator.learning_rate=0.0",
+        "--config.total=3000 steps",
+    ]
+    both = {"digits_200": [FEW], "digits_1600": [MANY]}
+    return both | {"fixed_200": [FEW, *fixed], "fixed_1600": [MANY, *fixed]}
 
 
 def curve(directory: Path) -> dict[str, Any]:
@@ -84,13 +101,16 @@ def pictures(run: Trained, split: str) -> jax.Array:
 def draw(rows: Sequence[dict[str, Any]], chart: Path) -> None:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
-    for row in rows:
-        thousands = [images / 1000 for images in row["images_seen"]]
-        label = row["name"] if row["seed"] == 0 else None
-        axes.plot(thousands, row["augment_p"], color=COLOURS[row["name"]], lw=1, label=label)
-    axes.set(xlabel="thousands of real pictures seen", ylabel="p", ylim=(0, 1))
-    axes.legend()
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
+    for (kind, title), axes in zip(PANELS.items(), panels, strict=True):
+        for row in rows:
+            group, digits = row["name"].split("_")
+            if group == kind:
+                thousands = [images / 1000 for images in row["images_seen"]]
+                label = f"{digits} digits" if row["seed"] == 0 else None
+                axes.plot(thousands, row["augment_p"], color=COLOURS[digits], lw=1, label=label)
+        axes.set(title=title, xlabel="thousands of real pictures seen", ylabel="p", ylim=(0, 1))
+        axes.legend()
     figure.savefig(chart)
 
 

@@ -21,7 +21,7 @@ DIVERGED = 3
 
 
 def run_all(
-    experiments: Mapping[str, str],
+    experiments: Mapping[str, Sequence[str]],
     seeds: Iterable[int],
     runs: Path,
     out: Path,
@@ -30,7 +30,7 @@ def run_all(
     """Trains what has no row yet, a seed of each before the next.
 
     Args:
-        experiments: what to train (`FILE.py:SETTING`) by the names that they have in rows.
+        experiments: what to train (`FILE.py:SETTING`, and flags) by the names that rows have.
         seeds: of the training and of the order of the data.
         runs: each is in `NAME_SEED` below.
         out: the file that gets a row a run; what has one there is passed over.
@@ -47,10 +47,10 @@ def run_all(
             write_row(seen | {"hardware": hardware()}, out)
 
 
-def train(experiment: str, seed: int, directory: Path) -> bool:
+def train(experiment: Sequence[str], seed: int, directory: Path) -> bool:
     """Begins or continues a run; says whether it diverged, and ends the program where it did
     neither that nor reach its end."""
-    command = [sys.executable, "-m", "gan_jax", "train", experiment, f"--workdir={directory}"]
+    command = [sys.executable, "-m", "gan_jax", "train", *experiment, f"--workdir={directory}"]
     command += [f"--config.seed={seed}", f"--config.data.seed={seed}"]
     code = subprocess.run([*command, "--config.writers.tensorboard=False"]).returncode
     if code not in (0, DIVERGED):

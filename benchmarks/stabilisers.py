@@ -35,7 +35,7 @@ def main() -> None:
     unknown = sorted(set(names) - set(settings))
     if unknown:
         parser.error(f"no setting {unknown[0]!r}; there are {', '.join(settings)}")
-    experiments = {name: f"{EXPERIMENT}:{name}".removesuffix(f":{PLAIN}") for name in names}
+    experiments = {name: [f"{EXPERIMENT}:{name}".removesuffix(f":{PLAIN}")] for name in names}
     row = functools.partial(measured, by="train")
     run_all(experiments, range(arguments.seeds), arguments.runs, arguments.out, row)
     print(table(lines(arguments.out), first=lambda name: name == PLAIN))

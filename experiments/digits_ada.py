@@ -5,9 +5,8 @@
 
 `discriminator/augment_p` in metrics.jsonl (and on the page of `gan-jax report`) is the curve: it
 rises while the discriminator is surer of real pictures than the target, and falls otherwise. Seen
-(`benchmarks/digits_ada.py`, docs/objectives.md): p climbs while the generator is weak, to 0.81 with
-200 digits and to 0.60 with 1,600, and falls as it catches up. From step 2,000 on the discriminator
-of the 200 knows its own digits from held-out ones, that of the 1,600 does not.
+(one seed, `benchmarks/digits_ada.py`, drawn in docs/objectives.md): p climbs while the generator is
+weak, to 0.86 with 200 digits and to 0.61 with 1,600, and falls to about 0.1 as it catches up.
 
 The ramp is short, 20 thousand pictures from 0 to 1 where 500 thousand are published (Karras et al.
 2020a), and the discriminator learns at three times the generator's rate.
