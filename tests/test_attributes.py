@@ -83,6 +83,7 @@ def test_a_run_that_stopped_is_the_run_that_did_not(folder, tmp_path):
     assert rows[0]["metrics"] == rows[1]["metrics"]
 
 
+@pytest.mark.slow
 def test_from_training_to_evaluation(folder, workdir, tmp_path, capfd):
     """One test, for the run that it rests on takes longer than all that is done with it."""
     trained = gan_jax.load(workdir, say=pytest.fail)

@@ -144,6 +144,7 @@ def test_the_same_seed_twice_and_all_that_must_not_matter(gan_jax, whole, tmp_pa
     assert_same_run(whole(name, k), workdir)
 
 
+@pytest.mark.slow
 def test_logging_less_changes_no_state(gan_jax, whole, tmp_path):
     name, k = DEFAULT
     result = gan_jax(*arguments(name, k, tmp_path / "run"), "--config.log_every=40 steps")

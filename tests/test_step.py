@@ -313,6 +313,7 @@ def noisy_b(nets, extra, batch, key, values):
     return jnp.mean(jnp.square(out - noise)), Aux(nets, extra, {"noise": jnp.mean(noise)})
 
 
+@pytest.mark.slow
 def test_the_step_runs_under_pmap(lively):
     """pmap is old, but what compares with old baselines needs it."""
     data = batches(2, 2)

@@ -194,6 +194,7 @@ def test_weights_and_biases(wandb, tmp_path):
     assert run.finished
 
 
+@pytest.mark.slow
 def test_training_goes_on_without_a_broken_wandb(wandb, tmp_path, capfd):
     wandb.broken = True
     overrides = {

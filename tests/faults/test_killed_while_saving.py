@@ -38,7 +38,8 @@ def steps(lines, what):
     return [int(line.split()[1]) for line in lines if line.startswith(what)]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, 25])
 def test_killed_at_random_moments(tmp_path, kills):
     moments = random.Random(0)
     newest = -1

@@ -63,6 +63,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_is_the_same(gan_jax, fini
     assert_same_run(finished, copy)
 
 
+@pytest.mark.slow
 def test_sample_passes_over_a_damaged_checkpoint_and_moves_nothing(gan_jax, copy):
     (copy / "checkpoints" / "40" / "manifest.json").unlink()
     result = gan_jax("sample", copy, "--count=4", f"--out={copy / 'x.png'}")
@@ -70,6 +71,7 @@ def test_sample_passes_over_a_damaged_checkpoint_and_moves_nothing(gan_jax, copy
     assert "step 30" in result.stderr and (copy / "checkpoints" / "40").is_dir()
 
 
+@pytest.mark.slow
 def test_all_checkpoints_damaged_is_never_a_restart(gan_jax, copy):
     for step in steps(copy):
         flip_a_bit(copy / "checkpoints" / str(step) / "manifest.json")
@@ -107,6 +109,7 @@ def test_checkpoints_know_the_metrics_of_their_own_step(gan_jax, finished, tmp_p
         assert "generator/loss" in whole["manifest"]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_a_dead_one_is_no_obstacle(gan_jax, environment, tmp_path):
     workdir = tmp_path / "run"
     long = train(workdir, "--config.total=1_000_000 steps")
@@ -164,6 +167,7 @@ def test_a_bad_batch_is_skipped_and_training_goes_on(gan_jax, tmp_path):
     assert rows[-1]["skipped"] == 10 and rows[-1]["skipped_in_a_row"] in (0, 1)
 
 
+@pytest.mark.slow
 def test_too_many_in_a_row_is_divergence_with_a_report(gan_jax, tmp_path):
     workdir = tmp_path / "run"
     experiment = poisoned(tmp_path, "[]")

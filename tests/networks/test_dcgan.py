@@ -200,6 +200,7 @@ def test_statistics_move_in_training_and_only_there(make):
     assert not any(np.any(a == b) for a, b in zip(*leaves, strict=True))
 
 
+@pytest.mark.slow
 def test_spectral_weights_have_largest_singular_value_one():
     network = DCGANDiscriminator(32, width=4, normalise=False, spectral=True)
     images = pictures(32, 3)

@@ -27,6 +27,7 @@ def test_parameter_counts():
     assert parameter_count(StyleGANDiscriminator(1024), images) == 23_087_249 - from_pictures
 
 
+@pytest.mark.slow
 def test_it_traces_at_1024():
     made, judge = StyleGANGenerator(1024), StyleGANDiscriminator(1024)
 

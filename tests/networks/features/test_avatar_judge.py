@@ -116,6 +116,7 @@ class TestExpectation:
         )
 
 
+@pytest.mark.slow
 def test_a_picture_s_readings_do_not_depend_on_its_batch(judge):
     images = to_judge_input(pictures(5))
     together = judge(images)
