@@ -119,7 +119,7 @@ def test_stopped_by_a_signal(way, name, k, gan_jax, whole, start, tmp_path):
 def test_killed_at_random_moments(way, name, k, gan_jax, whole, start, tmp_path):
     workdir = tmp_path / "run"
     moments = random.Random(f"{name}{k}")
-    for _ in range(2 if (name, k) == DEFAULT else 4):
+    for _ in range(4):
         process = start(*arguments(name, k, workdir))
         time.sleep(moments.uniform(1.0, 7.0))
         process.kill()

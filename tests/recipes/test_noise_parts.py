@@ -218,9 +218,8 @@ def test_an_augmentation_is_seen_by_all_phases():
         return (1 - p) * images
 
     def faded(p):
-        values = {name: 0.0 for name in WEIGHTS} | {
-            "augment_p": p
-        }  # penalties are seen, not learned
+        # Penalties are seen, not learned.
+        values = {name: 0.0 for name in WEIGHTS} | {"augment_p": p}
         return run(
             recipe(
                 augmentation=augmentation.scheduled(fade),

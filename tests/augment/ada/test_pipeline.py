@@ -51,9 +51,12 @@ def test_at_p_0_a_group_is_passed_over(name):
 
 
 @pytest.mark.slow
-def test_every_picture_changes_at_p_1():
-    images = pictures(channels=4)
-    augment = jax.jit(ada_pipeline("bgcfnc").__call__)
+def test_no_transform_changes_anything_at_p_0_and_every_picture_changes_at_p_1():
+    """As at any p, a picture that a transform leaves out stays: without the branch for p = 0."""
+    images, pipeline = pictures(channels=4), ada_pipeline("bgcfnc")
+    computed = jax.jit(pipeline._augment)(images, jax.random.key(1), jnp.zeros(()))
+    np.testing.assert_allclose(computed, images, atol=2e-6)
+    augment = jax.jit(pipeline)
     augmented = augment(images, jax.random.key(1), 1.0)
     assert np.all(np.isfinite(augmented))
     assert np.abs(augmented - images).max((1, 2, 3)).min() > 0.1
