@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,13 @@ def run_all(
             if (name, seed) in {(found["name"], found["seed"]) for found in lines(out)}:
                 continue
             directory = runs / f"{name}_{seed}"
+            uninterrupted, start = not directory.exists(), time.monotonic()
             diverged = train(experiment, seed, directory)
+            minutes = (time.monotonic() - start) / 60
             seen = {"name": name, "seed": seed, **row(directory)}
             seen["collapse"] += ["diverged"] * diverged
+            if uninterrupted:  # the whole command: compiling, training, its own evaluations
+                seen["minutes"] = round(minutes, 1)
             write_row(seen | {"hardware": hardware()}, out)
 
 

@@ -86,8 +86,8 @@ def two_time_scales(config: Config) -> None:
     config.discriminator.learning_rate = 4e-4
 
 
-def five_turns(config: Config) -> None:
-    config.turns = 5
+def two_turns(config: Config) -> None:
+    config.turns = 2
 
 
 def average(config: Config) -> None:
@@ -126,7 +126,7 @@ SETTINGS = {
     "r1": r1_penalty,
     "gradient_penalty": gradient_penalised,
     "ttur": two_time_scales,
-    "turns": five_turns,
+    "turns": two_turns,
     "ema": average,
     "diff_augment": differentiable_augmentation,
     "ada": adaptive_augmentation,

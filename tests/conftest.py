@@ -30,13 +30,15 @@ def _cpu_devices() -> None:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a command: one compilation cache and one folder of prepared data for the session (or
-    those that CI shares between sessions)."""
-    shared = Path(os.environ.get("GAN_JAX_TEST_CACHE") or tmp_path_factory.mktemp("cache"))
-    shared /= os.environ.get("PYTEST_XDIST_WORKER", "main")  # each worker prepares its own data
+    """Of a command: one folder of prepared data for all workers, and a compilation cache for each
+    (or those that CI shares between sessions)."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    session = tmp_path_factory.getbasetemp()
+    session = session if worker is None else session.parent
+    shared = Path(os.environ.get("GAN_JAX_TEST_CACHE") or session / "cache")
     return os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XDG_CACHE_HOME": str(shared),
+        "XDG_CACHE_HOME": str(shared / (worker or "main")),
         "TFDS_DATA_DIR": str(shared / "data"),
     }
 
