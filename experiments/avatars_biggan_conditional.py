@@ -15,7 +15,7 @@ from __future__ import annotations
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.data.avatars.expressions import NAMES as EXPRESSIONS
 from gan_jax.evaluators.avatar_control import AvatarControl
 from gan_jax.evaluators.avatars import AvatarFidelity
@@ -64,6 +64,7 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     return noise_recipe(
         generator=BigGANGenerator(
             size,
@@ -71,12 +72,14 @@ def get_recipe(config: Config) -> Recipe:
             width=config.generator.width,
             num_classes=classes,
             attention=config.attention,
+            dtype=dtype,
         ),
         discriminator=BigGANDiscriminator(
             size,
             width=config.discriminator.width,
             num_classes=classes,
             attention=config.attention,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=classes,

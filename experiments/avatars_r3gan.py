@@ -15,7 +15,7 @@ import functools
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.diversity import Diversity
 from gan_jax.evaluators.evaluator import Evaluator
@@ -65,6 +65,7 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
 
     def over_burn_in(setting: Config) -> Schedule:
         return cosine_over_images(config.burn_in, setting.last)
@@ -79,8 +80,10 @@ def get_recipe(config: Config) -> Recipe:
         schedules[f"{player}.learning_rate"] = over_burn_in(config.learning_rate)
         schedules[f"{player}.b2"] = over_burn_in(config.b2)
     return noise_recipe(
-        generator=R3GANGenerator(size, channels, config.widths, classes, **config.stage),
-        discriminator=R3GANDiscriminator(size, config.widths, classes, **config.stage),
+        generator=R3GANGenerator(
+            size, channels, config.widths, classes, **config.stage, dtype=dtype
+        ),
+        discriminator=R3GANDiscriminator(size, config.widths, classes, **config.stage, dtype=dtype),
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.relativistic_pairing,

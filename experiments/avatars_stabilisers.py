@@ -5,10 +5,10 @@
 Without a setting it is the DCGAN as published: BatchNorm in both networks, the non-saturating loss,
 Adam (2e-4, 0.5). `SETTINGS` names the others, each a change of one thing; spectral normalisation
 and penalties take BatchNorm's place in the discriminator, whose absence is a setting by itself. All
-take 3,000 rounds of batch 16, the plain one 1.8 minutes on two CPU cores, five turns 4.5 when
-other work ran beside. `benchmarks/stabilisers.py` runs them all over three seeds; its table, from
-FD-avatar 39 with three discriminators over 44 for the plain network to 132 with a gradient penalty,
-none collapsed, is in docs/stabilisers.md.
+take 3,000 rounds of batch 16, the plain one 1.4 minutes on two CPU cores, two turns 3.
+`benchmarks/stabilisers.py` runs them all over three seeds; its table, from FD-avatar 39 with three
+discriminators over 44 for the plain network to 132 with a gradient penalty, none collapsed, is in
+docs/stabilisers.md.
 
 `:smoke` takes seconds.
 """
@@ -20,7 +20,7 @@ import optax
 from gan_jax import losses
 from gan_jax.augment.ada.pipeline import ada_pipeline
 from gan_jax.augment.diff_augment import diff_augment
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.diversity import Diversity
 from gan_jax.evaluators.evaluator import Evaluator
@@ -152,17 +152,21 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     discriminator = DCGANDiscriminator(
         size,
         width=config.width,
         num_classes=classes,
         normalise=config.normalise,
         spectral=config.spectral,
+        dtype=dtype,
     )
     terms = (r1(), r2(), gradient_penalty(), le_cam(decay=0.99))
     weights = {f"{term.name}_weight": config[f"{term.name}_weight"] for term in terms}
     return noise_recipe(
-        generator=(DCGANGenerator(size, channels, width=config.width, num_classes=classes),),
+        generator=(
+            DCGANGenerator(size, channels, width=config.width, num_classes=classes, dtype=dtype),
+        ),
         discriminator=(discriminator,) * config.discriminators,
         latent_size=config.latent_size,
         num_classes=classes,

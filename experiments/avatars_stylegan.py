@@ -15,7 +15,7 @@ import functools
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.diversity import Diversity
 from gan_jax.evaluators.evaluator import Evaluator
@@ -69,6 +69,7 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     widths = {"channel_base": config.width, "channel_max": config.most}
     return noise_recipe(
         generator=StyleGANGenerator(
@@ -78,8 +79,9 @@ def get_recipe(config: Config) -> Recipe:
             w_features=config.latent_size,
             mapping_layers=config.mapping_layers,
             **widths,
+            dtype=dtype,
         ),
-        discriminator=StyleGANDiscriminator(size, classes, **widths),
+        discriminator=StyleGANDiscriminator(size, classes, **widths, dtype=dtype),
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.non_saturating,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.evaluators.avatars import AvatarFidelity
 from gan_jax.evaluators.diversity import Diversity
 from gan_jax.evaluators.evaluator import Evaluator
@@ -61,10 +61,17 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        generator=DCGANGenerator(
+            size, channels, width=config.generator.width, num_classes=classes, dtype=dtype
+        ),
         discriminator=DCGANDiscriminator(
-            size, width=config.discriminator.width, num_classes=classes, normalise=False
+            size,
+            width=config.discriminator.width,
+            num_classes=classes,
+            normalise=False,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=classes,

@@ -18,7 +18,7 @@ from __future__ import annotations
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.fidelity import Fidelity
 from gan_jax.networks.sngan import SNGANDiscriminator, SNGANGenerator
@@ -64,10 +64,13 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     return noise_recipe(
-        generator=SNGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        generator=SNGANGenerator(
+            size, channels, width=config.generator.width, num_classes=classes, dtype=dtype
+        ),
         discriminator=SNGANDiscriminator(
-            size, width=config.discriminator.width, num_classes=classes
+            size, width=config.discriminator.width, num_classes=classes, dtype=dtype
         ),
         latent_size=config.latent_size,
         num_classes=classes,

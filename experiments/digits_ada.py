@@ -21,7 +21,7 @@ import optax
 
 from gan_jax import losses
 from gan_jax.augment.ada.pipeline import ada_pipeline
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.data.open import open_source
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
@@ -84,11 +84,18 @@ def digits(config: Config, split: str) -> grain.MapDataset:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     augment = config.augment
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        generator=DCGANGenerator(
+            size, channels, width=config.generator.width, num_classes=classes, dtype=dtype
+        ),
         discriminator=DCGANDiscriminator(
-            size, width=config.discriminator.width, num_classes=classes, normalise=False
+            size,
+            width=config.discriminator.width,
+            num_classes=classes,
+            normalise=False,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=classes,

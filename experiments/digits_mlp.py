@@ -11,7 +11,7 @@ from __future__ import annotations
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
@@ -47,14 +47,16 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     shape = (config.data.size, config.data.size, config.data.channels)
+    dtype = compute_dtype(config)
     return noise_recipe(
         generator=MLPGenerator(
-            shape, hidden=config.generator.hidden, num_classes=config.num_classes
+            shape, hidden=config.generator.hidden, num_classes=config.num_classes, dtype=dtype
         ),
         discriminator=MLPDiscriminator(
             hidden=config.discriminator.hidden,
             num_classes=config.num_classes,
             dropout=config.discriminator.dropout,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=config.num_classes,

@@ -20,7 +20,7 @@ from gan_jax.augment.ada.color import Color
 from gan_jax.augment.ada.corruption import Cutout
 from gan_jax.augment.ada.geometric import Geometric
 from gan_jax.augment.ada.pipeline import AdaPipeline
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.fidelity import Fidelity
@@ -86,6 +86,7 @@ def prepare_data(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
 
     def over_burn_in(setting: Config) -> Schedule:
         return cosine_over_images(config.burn_in, setting.last)
@@ -101,8 +102,8 @@ def get_recipe(config: Config) -> Recipe:
         schedules[f"{player}.learning_rate"] = over_burn_in(config.learning_rate)
         schedules[f"{player}.b2"] = over_burn_in(config.b2)
     return noise_recipe(
-        generator=R3GANGenerator(size, channels, config.widths or None, classes),
-        discriminator=R3GANDiscriminator(size, config.widths or None, classes),
+        generator=R3GANGenerator(size, channels, config.widths or None, classes, dtype=dtype),
+        discriminator=R3GANDiscriminator(size, config.widths or None, classes, dtype=dtype),
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.relativistic_pairing,

@@ -16,7 +16,7 @@ import functools
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.fidelity import Fidelity
@@ -78,10 +78,11 @@ def prepare_data(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     networks = PAPER_256._replace(channel_base=config.width)
     return noise_recipe(
-        generator=networks.generator(size, channels, classes),
-        discriminator=networks.discriminator(size, classes),
+        generator=networks.generator(size, channels, classes, dtype=dtype),
+        discriminator=networks.discriminator(size, classes, dtype=dtype),
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.non_saturating,

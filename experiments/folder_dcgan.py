@@ -17,7 +17,7 @@ import optax
 from sklearn.datasets import load_digits
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.errors import UsageError
 from gan_jax.images import save_png
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -74,10 +74,17 @@ def prepare_data(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     return noise_recipe(
-        generator=DCGANGenerator(size, channels, width=config.generator.width, num_classes=classes),
+        generator=DCGANGenerator(
+            size, channels, width=config.generator.width, num_classes=classes, dtype=dtype
+        ),
         discriminator=DCGANDiscriminator(
-            size, width=config.discriminator.width, num_classes=classes, normalise=False
+            size,
+            width=config.discriminator.width,
+            num_classes=classes,
+            normalise=False,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=classes,

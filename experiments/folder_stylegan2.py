@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 
 from gan_jax import losses
 from gan_jax.augment.ada.pipeline import ada_pipeline
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.errors import UsageError
 from gan_jax.images import save_png
 from gan_jax.networks.stylegan2.configurations import automatic
@@ -99,6 +99,7 @@ def prepare_data(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, channels, classes = config.data.size, config.data.channels, config.num_classes
+    dtype = compute_dtype(config)
     networks = automatic(size)._replace(
         channel_base=config.width, group_size=min(config.batch_size, 4)
     )
@@ -106,8 +107,8 @@ def get_recipe(config: Config) -> Recipe:
     half_life = constant if from_a_run else ramp_up(0.05)
     ramp_kimg = config.ada.ramp_kimg_from_a_run if from_a_run else config.ada.ramp_kimg
     return noise_recipe(
-        generator=networks.generator(size, channels, classes),
-        discriminator=networks.discriminator(size, classes),
+        generator=networks.generator(size, channels, classes, dtype=dtype),
+        discriminator=networks.discriminator(size, classes, dtype=dtype),
         latent_size=config.latent_size,
         num_classes=classes,
         loss=losses.non_saturating,

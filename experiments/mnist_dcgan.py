@@ -13,7 +13,7 @@ from __future__ import annotations
 import optax
 
 from gan_jax import losses
-from gan_jax.config import Config, base_config, choose
+from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.noise import noise_recipe
@@ -50,9 +50,14 @@ def smoke(config: Config) -> None:
 
 def get_recipe(config: Config) -> Recipe:
     size, classes = config.data.size, config.num_classes
+    dtype = compute_dtype(config)
     return noise_recipe(
         generator=DCGANGenerator(
-            size, config.data.channels, width=config.generator.width, num_classes=classes
+            size,
+            config.data.channels,
+            width=config.generator.width,
+            num_classes=classes,
+            dtype=dtype,
         ),
         discriminator=DCGANDiscriminator(
             size,
@@ -60,6 +65,7 @@ def get_recipe(config: Config) -> Recipe:
             num_classes=classes,
             normalise=False,
             dropout=config.discriminator.dropout,
+            dtype=dtype,
         ),
         latent_size=config.latent_size,
         num_classes=classes,

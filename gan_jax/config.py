@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+from flax.typing import Dtype
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UsageError
@@ -42,6 +44,7 @@ def base_config() -> Config:
             "seed": 0,  # of the networks and of all noise
             "batch_size": 64,  # of the global batch, over all devices
             "total": "1000 steps",  # every duration: so many steps, epochs or (real) images
+            "precision": "float32",  # of the networks' computation; or bfloat16, parameters stay
             "accumulate": 1,  # parts that a batch is taken in
             "steps_per_call": 1,  # rounds in one dispatch; part of a run's identity
             "num_classes": 0,  # of the labels, or of data.attributes; 0: an unconditional model
@@ -98,6 +101,12 @@ def base_config() -> Config:
             "writers": {"tensorboard": True, "wandb": False, "wandb_project": "gan_jax"},
         }
     )
+
+
+def compute_dtype(config: Config) -> Dtype | None:
+    """What `config.precision` means as a network's `dtype`: None computes as the parameters are,
+    in float32."""
+    return jnp.bfloat16 if config.precision == "bfloat16" else None
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

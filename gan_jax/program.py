@@ -84,6 +84,7 @@ def build(experiment: Experiment) -> Program:
     mesh = make_mesh(config.mesh.devices)
     check_batch(config.batch_size, config.accumulate, mesh)
     recipe, optimizers = experiment.recipe(), experiment.optimizers()
+    settings.check_precision(config.precision, recipe.networks)
     initial = functools.partial(init, recipe, optimizers, batch_spec=experiment.batch_spec())
     whole = replicated(mesh)
     shapes = guarded(experiment.path, lambda: jax.eval_shape(initial, jax.random.key(0)))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
 
 from gan_jax.durations import to_steps
 from gan_jax.errors import UsageError
@@ -31,6 +34,7 @@ LEAST = {
     "checkpoint.keep_every": 0,
 }
 LARGEST_SEED = 2**32 - 1
+PRECISIONS = ("float32", "bfloat16")
 COLLAPSE_ACTIONS = ("warn", "stop", "roll_back", "off")
 
 
@@ -56,6 +60,8 @@ def check(config: Any) -> None:
         check_seed(key, seed)
     if config.mesh.view not in VIEWS:
         raise UsageError(f"mesh.view={config.mesh.view!r}: must be {' or '.join(VIEWS)}")
+    if config.precision not in PRECISIONS:
+        raise UsageError(f"precision={config.precision!r}: must be {' or '.join(PRECISIONS)}")
     if config.collapse.action not in COLLAPSE_ACTIONS:
         raise UsageError(
             f"collapse.action={config.collapse.action!r}: must be one of "
@@ -80,6 +86,19 @@ def check_attributes(config: Any) -> None:
         raise UsageError(
             f"data.label={label!r} is a class and data.attributes are no class: set one of them"
         )
+
+
+def check_precision(precision: str, networks: Mapping[str, nn.Module]) -> None:
+    """Raises UsageError for a network that does not compute in what the config asks for: one that
+    the experiment file did not hand its `dtype`, or that has none."""
+    for name, network in networks.items():
+        dtype = getattr(network, "dtype", None)
+        found = jnp.dtype(jnp.float32 if dtype is None else dtype).name
+        if found != precision:
+            raise UsageError(
+                f"precision={precision!r}: the network {name!r} computes in {found}; give it "
+                "dtype=compute_dtype(config)"
+            )
 
 
 def check_seed(key: str, seed: int) -> None:

@@ -165,7 +165,7 @@ def test_overrides_in_both_forms():
         split_overrides(["--config.a", "--workdir=x"])
 
 
-def test_help_is_quick_and_train_imports_no_other_framework(gan_jax, tmp_path):
+def test_help_is_quick_and_train_imports_no_other_framework(gan_jax, environment, tmp_path):
     gan_jax("--help")  # byte-compiles
     begin = time.monotonic()
     assert "exit codes" in gan_jax("--help").stdout
@@ -175,5 +175,6 @@ def test_help_is_quick_and_train_imports_no_other_framework(gan_jax, tmp_path):
         f"code = run(['train', {DIGITS!r}, '--workdir={tmp_path / 'run'}']);"
         "print(code, sorted({'tensorflow', 'torch'} & set(sys.modules)))"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == "0 []", result.stderr

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from gan_jax import manifest
+from gan_jax.errors import UsageError
 from gan_jax.experiment import load_experiment
 from gan_jax.program import build, step_of
 from tests.conftest import EXPERIMENTS
@@ -18,6 +20,9 @@ ALIKE = (
     *("avatars_r3gan", "avatars_sngan", "avatars_stylegan2", "avatars_wgan_gp"),
 )
 """Those that run what others run too: by hand."""
+
+TRAINED_IN_HALF = ("digits_mlp", "avatars_biggan_conditional", "avatars_r3gan", "avatars_stylegan2")
+BFLOAT16 = ("precision", "bfloat16")
 
 
 def marks(name):
@@ -41,6 +46,35 @@ def test_trace(name):
 def test_trace_at_1024():
     """The largest that there is, with all that it is trained with; its last resolutions frozen."""
     trace("folder_stylegan2.py:1024", ("frozen", "4"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "avatar_judge"])
+def test_precision_reaches_every_network(name):
+    networks = load_experiment(f"{EXPERIMENTS}/{name}.py", [BFLOAT16]).recipe().networks
+    assert {network.dtype for network in networks.values()} == {jnp.bfloat16}
+
+
+def test_a_precision_that_a_network_does_not_have():
+    with pytest.raises(
+        UsageError, match="precision='bfloat16': the network 'judge' computes in fl"
+    ):
+        build(load_experiment(f"{EXPERIMENTS}/avatar_judge.py", [BFLOAT16]))
+    with pytest.raises(UsageError, match="precision='half': must be float32 or bfloat16"):
+        build(load_experiment(f"{EXPERIMENTS}/digits_mlp.py", [("precision", "half")]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED_IN_HALF)
+def test_training_in_bfloat16(name, gan_jax, tmp_path):
+    """Ten steps, and ten more after a restart: finite, and the parameters stay float32."""
+    arguments = ("train", f"{EXPERIMENTS / name}.py:smoke", f"--workdir={tmp_path}")
+    for end in ("--stop_at=10", "--stop_at=20"):
+        result = gan_jax(*arguments, "--config.precision=bfloat16", end, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 20 and rows[-1]["skipped"] == 0
+    leaves = manifest.read(tmp_path / "checkpoints" / "20").leaves
+    assert "float32" in str(leaves) and "bfloat16" not in str(leaves)
 
 
 def trace(file, *overrides):

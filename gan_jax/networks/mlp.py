@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.typing import Dtype
 from jax import Array
 
 from gan_jax.layers.label_embedding import LabelEmbedding, embed_init
 from gan_jax.layers.verdict import Verdict
-
-Dtype = jnp.dtype | type | None
 
 
 class MLPGenerator(nn.Module):
@@ -33,7 +32,7 @@ class MLPGenerator(nn.Module):
     hidden: Sequence[int] = (256, 512, 1024)
     num_classes: int = 0
     normalise: bool = True
-    dtype: Dtype = None
+    dtype: Dtype | None = None
 
     @nn.compact
     def __call__(self, z: Array, label: Array | None = None, *, train: bool) -> Array:
@@ -65,7 +64,7 @@ class MLPDiscriminator(nn.Module):
     num_classes: int = 0
     dropout: float = 0.3
     head: nn.Module | None = None
-    dtype: Dtype = None
+    dtype: Dtype | None = None
 
     @nn.compact
     def __call__(
