@@ -77,7 +77,6 @@ def before(name, every, classes):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize(("name", "loss"), list(itertools.product(NAMES, LOSSES)))
 @pytest.mark.parametrize("classes", [0, CLASSES], ids=["none", "projection"])
 def test_any_loss_with_any_regulariser(name, loss, classes):
