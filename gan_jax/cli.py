@@ -15,6 +15,8 @@ from gan_jax.errors import UsageError, UserError
 
 VERBS = {
     "train": ("gan_jax.train", "start a run, or continue the one in --workdir"),
+    "plan": ("gan_jax.plan", "what an experiment costs, without training: FLOPs, memory, hours"),
+    "bench": ("gan_jax.bench", "step throughput: rounds, phases, data wait, compiling, memory"),
     "sample": ("gan_jax.sample", "pictures or a latent walk from a run directory"),
     "evaluate": ("gan_jax.evaluate", "measure checkpoints, or pictures against pictures"),
     "data": ("gan_jax.data_command", "check, prepare or preview a data source"),

@@ -31,3 +31,9 @@ def to_steps(key: str, duration: str, *, images_per_step: int, images_per_epoch:
     number, unit = float(match[1].replace("_", "")), match[2].rstrip("s")
     images_per_unit = {"step": images_per_step, "epoch": images_per_epoch, "image": 1}[unit]
     return math.ceil(number * images_per_unit / images_per_step)
+
+
+def is_in_epochs(duration: str) -> bool:
+    """Whether its length depends on the data."""
+    match = FORM.fullmatch(duration)
+    return match is not None and match[2].startswith("epoch")

@@ -60,9 +60,13 @@ class Program:
         sharding = replicated(self.mesh)
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=sharding)(state)
 
-    def compile(self) -> Callable[..., Any]:
+    def lower(self) -> Any:
+        """`rounds`, traced for these shapes."""
+        return self.rounds.lower(*self._abstract_arguments())
+
+    def compile(self) -> Any:
         """`rounds`, compiled now and for these shapes."""
-        return self.rounds.lower(*self._abstract_arguments()).compile()
+        return self.lower().compile()
 
     def metrics(self) -> tuple[str, ...]:
         """Names of what a round measures; traces it, so an error in a loss comes to light."""

@@ -49,18 +49,12 @@ def make_step(
     if axis_name is not None:
         _check_extra_can_be_averaged(recipe.extra)
 
+    update_of = _updates(recipe, optimizers, accumulate, axis_name)
+
     def step(state: TrainState, frozen: Mapping[str, PyTree], batches: Batch):
         batches = prepare(batches)
-        values = _values(recipe, state, _images_per_round(batches, axis_name), axis_name)
-        update = Update(
-            recipe=recipe,
-            optimizers=optimizers,
-            accumulate=accumulate,
-            axis_name=axis_name,
-            frozen=frozen,
-            values=values,
-        )
-        key = _round_key(state, axis_name)
+        update = update_of(state, frozen, batches)
+        values, key = update.values, _round_key(state, axis_name)
         nets, extra, metrics = state.nets, state.extra, {}
         for index, phase in enumerate(recipe.phases):
 
@@ -74,6 +68,49 @@ def make_step(
         return _guarded(state, nets, extra, metrics)
 
     return step
+
+
+def make_phase(
+    recipe: Recipe,
+    optimizers: Mapping[str, optax.GradientTransformation],
+    index: int,
+    *,
+    accumulate: int = 1,
+) -> Step:
+    """The function of `make_step` with one phase alone, all its turns, in every round and without
+    averages and the guard: what a phase costs."""
+    update_of = _updates(recipe, optimizers, accumulate, None)
+
+    def step(state: TrainState, frozen: Mapping[str, PyTree], batches: Batch):
+        batches = prepare(batches)
+        update = update_of(state, frozen, batches)
+        key = jax.random.fold_in(_round_key(state, None), index)
+        phase = recipe.phases[index]
+        nets, extra, metrics = update.run(phase, state.nets, state.extra, batches, key)
+        return state.replace(step=state.step + 1, nets=nets, extra=extra), metrics
+
+    return step
+
+
+def _updates(
+    recipe: Recipe,
+    optimizers: Mapping[str, optax.GradientTransformation],
+    accumulate: int,
+    axis_name: str | None,
+) -> Callable[[TrainState, Mapping[str, PyTree], Batch], Update]:
+    """How phases are run in the round of a state."""
+
+    def update_of(state: TrainState, frozen: Mapping[str, PyTree], batches: Batch) -> Update:
+        return Update(
+            recipe=recipe,
+            optimizers=optimizers,
+            accumulate=accumulate,
+            axis_name=axis_name,
+            frozen=frozen,
+            values=_values(recipe, state, _images_per_round(batches, axis_name), axis_name),
+        )
+
+    return update_of
 
 
 def make_rounds(step: Step, rounds_per_call: int) -> Rounds:

@@ -9,15 +9,16 @@ PACKAGE = Path(__file__).parent.parent / "gan_jax"
 
 FLOORS = {
     0: "errors losses class_losses penalties regularisation augment schedules optimizers ops "
-    "metrics",
+    "metrics flops",
     1: "layers networks",
-    2: "recipe state update step recipes",
+    2: "recipe state update step population recipes",
     3: "data images weights checkpoint checkpoint_directory manifest retention flat_state durable "
-    "processes orbax_noise workdir writer mesh timing signals durations",
+    "processes orbax_noise workdir writer mesh timing signals durations hardware devices ceiling",
     4: "evaluators latents",
     5: "settings config experiment console program training_data recorder loop run run_directory "
     "fine_tuning sample_writer train trained sample report data_command weights_command cli "
-    "evaluation world evaluate evaluate_run evaluate_pictures __main__ __init__",
+    "costs table plan bench bench_rounds bench_report evaluation world evaluate evaluate_run "
+    "evaluate_pictures __main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import jax
@@ -14,6 +16,19 @@ from gan_jax.ops.blocks import Geometry, pair
 Form = Literal["lax", "matmul"]
 Padding = str | Sequence[tuple[int, int]]
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+_traced_form: ContextVar[Form | None] = ContextVar("form", default=None)
+
+
+@contextmanager
+def in_form(form: Form) -> Iterator[None]:
+    """What is traced in here has its convolutions in this form, where they name none themselves:
+    to count operations as the mathematics has them, or to compare forms. Trace a new function: one
+    that JAX has traced before keeps its form."""
+    token = _traced_form.set(form)
+    try:
+        yield
+    finally:
+        _traced_form.reset(token)
 
 
 def convolution(
@@ -126,6 +141,7 @@ def _varying(array: Array) -> frozenset[str]:
 
 def _choose(form: Form | None) -> Form:
     """XLA's convolution is slow on CPU where it is strided, spread out, scanned or vmapped."""
+    form = form or _traced_form.get()
     if form is not None:
         return form
     return "matmul" if jax.default_backend() == "cpu" else "lax"

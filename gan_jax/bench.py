@@ -1,0 +1,199 @@
+"""`gan-jax bench`: how fast an experiment's step is, and where its time goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
+
+from gan_jax import bench_report, ceiling, costs, program
+from gan_jax.bench_rounds import Trainer, interleaved, kinds, spread
+from gan_jax.config import compute_dtype
+from gan_jax.console import Console
+from gan_jax.data.pipeline import Calls, iterate
+from gan_jax.errors import StorageError, UsageError
+from gan_jax.experiment import Experiment, load_experiment
+from gan_jax.hardware import hardware, peak_memory
+from gan_jax.mesh import put_batches
+from gan_jax.program import Program
+from gan_jax.run_directory import now
+from gan_jax.signals import StopFlag
+from gan_jax.training_data import open_rounds
+
+CEILING = "matrix product"
+LEAST_CALLS, LEAST_SECONDS = 10, 3.0  # of the measured part of the loop over real data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", help="EXPERIMENT.py or EXPERIMENT.py:argument")
+    parser.add_argument("--repeats", type=int, default=10, help="samples of each (default 10)")
+    parser.add_argument("--warm_up", type=int, default=2, help="calls of each before (default 2)")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="noise on the device only: read no data"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append the row to FILE.jsonl")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="compare with the last such row of FILE"
+    )
+    parser.epilog = "--config.KEY=VALUE sets a key of the experiment's config"
+
+
+def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
+    for name, least in (("repeats", 1), ("warm_up", 1)):
+        if getattr(arguments, name) < least:
+            raise UsageError(f"--{name}={getattr(arguments, name)}: must be at least {least}")
+    program.use_compilation_cache()
+    experiment = load_experiment(arguments.experiment, overrides)
+    before = None
+    if arguments.against is not None:
+        before = bench_report.row_of(arguments.against, experiment.name, hardware())
+    row = bench(
+        experiment,
+        repeats=arguments.repeats,
+        warm_up=arguments.warm_up,
+        synthetic=arguments.synthetic,
+        console=Console(),
+    )
+    row["overrides"] = dict(overrides)
+    print(bench_report.table(row, before))
+    if arguments.json is not None:
+        append(row, arguments.json)
+    return 0
+
+
+def append(row: dict[str, Any], path: Path) -> None:
+    """A JSON line more; raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def bench(
+    experiment: Experiment, *, repeats: int, warm_up: int, synthetic: bool, console: Console
+) -> dict[str, Any]:
+    """All that is measured, as one JSON object; seconds are those of one round unless they say
+    otherwise.
+
+    Args:
+        experiment: with its settings.
+        repeats: samples of each call.
+        warm_up: calls of each before the first sample.
+        synthetic: whether to leave the data and the loop over them out.
+        console: shows progress.
+
+    Raises:
+        UserError: as of building a program and opening its data.
+    """
+    built = program.build(experiment)
+    config, phases = experiment.config, built.recipe.phases
+    console.say(f"{experiment.name}: compiling the step, twice")
+    compiled, compiling = compile_twice(built)
+    trainer = Trainer(built, compiled, config.steps_per_call)
+    sorts = kinds(phases, config.steps_per_call)
+    calls = {f"kind {index}": trainer.call(kind.start) for index, kind in enumerate(sorts)}
+    for index, phase in enumerate(phases):
+        console.say(f"compiling the phase {phase.name}")
+        calls[phase.name] = trainer.phase(experiment, index)
+    dtype = compute_dtype(config) or jax.numpy.float32
+    calls[CEILING], product_flops = ceiling.product(built.mesh, dtype)
+    with console.progress("timing") as advance:
+        seconds = interleaved(calls, warm_up, repeats, advance)
+    weights = np.array([kind.share for kind in sorts]) / config.steps_per_call
+    rounds = weights @ np.array([seconds[f"kind {index}"] for index in range(len(sorts))])
+    row = {
+        "benchmark": "bench",
+        "experiment": experiment.name,
+        "time": now(),
+        **settings_of(experiment, built),
+        "round_seconds": spread(rounds.tolist()),
+        "phases": [
+            {**cost, "seconds": spread(seconds[cost["name"]])}
+            for cost in bench_report.phases_of(costs.of_phases(experiment, built))
+        ],
+        "ceiling_flops_per_second": product_flops / float(np.median(seconds[CEILING])),
+        "compile_seconds": compiling,
+        "peak_memory_bytes": peak_memory(built.mesh.devices.flat[0]),
+        "data": None if synthetic else over_data(experiment, built, compiled, console),
+        "hardware": hardware(),
+    }
+    return row | bench_report.derived(row)
+
+
+def settings_of(experiment: Experiment, built: Program) -> dict[str, Any]:
+    """What makes rows comparable."""
+    config = experiment.config
+    return {
+        "batch_size": config.batch_size,
+        "images_per_round": config.batch_size * built.recipe.batches_per_round,
+        "steps_per_call": config.steps_per_call,
+        "accumulate": config.accumulate,
+        "precision": config.precision,
+        "devices": built.mesh.size,
+    }
+
+
+def compile_twice(built: Program) -> tuple[Any, dict[str, float]]:
+    """The compiled step; seconds of tracing it, and of compiling it without and with a cache that
+    has it, as the first and the second start of a run do."""
+    used = jax.config.read("jax_compilation_cache_dir")
+    seconds = {}
+    with tempfile.TemporaryDirectory() as empty:
+        try:
+            for name in ("cold", "cached"):
+                jax.clear_caches()
+                jax.config.update("jax_compilation_cache_dir", empty)
+                compilation_cache.reset_cache()
+                begin = time.perf_counter()
+                lowered = built.lower()
+                traced = time.perf_counter()
+                compiled = lowered.compile()
+                seconds["trace"] = traced - begin
+                seconds[name] = time.perf_counter() - traced
+        finally:
+            jax.config.update("jax_compilation_cache_dir", used)
+            compilation_cache.reset_cache()
+    return compiled, seconds
+
+
+def over_data(
+    experiment: Experiment, built: Program, compiled: Any, console: Console
+) -> dict[str, float]:
+    """The training loop over the experiment's own data: pictures a second, and the share of the
+    time in which the step waits for the next batches."""
+    config = experiment.config
+    with StopFlag() as flag:
+        rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
+    per_call = config.steps_per_call
+    calls = iterate(
+        rounds,
+        Calls(0, 10**9 * per_call, per_call, ()),
+        lambda batches: put_batches(batches, built.mesh),
+        threads=config.data.threads,
+        prefetch=config.data.prefetch,
+    )
+    state, pending = built.own(built.initial(jax.random.key(config.seed))), None
+    begin, waited, number = time.perf_counter(), 0.0, 0
+    while number < 2 + LEAST_CALLS or time.perf_counter() - begin < LEAST_SECONDS:
+        if number == 2:  # the first two calls fill the pipeline
+            begin, waited = time.perf_counter(), 0.0
+        asked = time.perf_counter()
+        _, count, batches = next(calls)
+        waited += time.perf_counter() - asked
+        state, metrics = compiled(state, built.frozen, batches, np.int32(count))
+        jax.device_get(pending)  # as the loop does, which records one call behind
+        pending = metrics
+        number += 1
+    jax.block_until_ready(state)
+    seconds = time.perf_counter() - begin
+    images = (number - 2) * per_call * config.batch_size * built.recipe.batches_per_round
+    return {"images_per_second": images / seconds, "wait_share": waited / seconds}

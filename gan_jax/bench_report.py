@@ -1,0 +1,119 @@
+"""What a benchmark's times mean, its table, and the row of an earlier one to compare with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_jax.costs import PhaseCost
+from gan_jax.errors import UsageError
+from gan_jax.table import amount, columns, rate
+
+SAME_HARDWARE = ("processor", "cores", "device", "devices")
+
+
+def phases_of(costs: Sequence[PhaseCost]) -> list[dict[str, Any]]:
+    """As JSON."""
+    return [dataclasses.asdict(cost) for cost in costs]
+
+
+def derived(row: dict[str, Any]) -> dict[str, float]:
+    """Rates of a round, and the share of the ceiling that its operations reach."""
+    seconds, images = row["round_seconds"]["median"], row["images_per_round"]
+    flops = sum(phase["flops"] / phase["every"] for phase in row["phases"])
+    return {
+        "images_per_second": images / seconds,
+        "seconds_per_kimg": 1000 * seconds / images,
+        "flops_per_round": flops,
+        "flops_per_second": flops / seconds,
+        "share_of_ceiling": flops / seconds / row["ceiling_flops_per_second"],
+    }
+
+
+def row_of(path: Path, experiment: str, hardware: dict[str, Any]) -> dict[str, Any]:
+    """The last row of a file that is of this experiment.
+
+    Raises:
+        UsageError: the file cannot be read or has none, or that one is of other hardware.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise UsageError(f"--against={path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"--against={path}: not a file of JSON lines: {error}") from error
+    same = [row for row in rows if isinstance(row, dict) and row.get("experiment") == experiment]
+    same = [row for row in same if row.get("benchmark") == "bench"]
+    if not same:
+        raise UsageError(f"--against={path}: has no row of {experiment} that bench wrote")
+    there = same[-1]["hardware"]
+    for name in SAME_HARDWARE:
+        if there[name] != hardware[name]:
+            raise UsageError(
+                f"--against={path}: measured on other hardware: {name} {there[name]}, here "
+                f"{hardware[name]}"
+            )
+    return same[-1]
+
+
+def table(row: dict[str, Any], before: dict[str, Any] | None) -> str:
+    """For people; with `before`, an earlier row, how many times as fast this one is."""
+    parts = [_head(row), columns(_times(row, before)), _rest(row)]
+    if before is not None:
+        parts.append(_compared(row, before))
+    return "\n\n".join(parts)
+
+
+def _head(row: dict[str, Any]) -> str:
+    hardware = row["hardware"]
+    where = hardware["device"] if hardware["device"] != "cpu" else hardware["processor"]
+    return (
+        f"{row['experiment']}: {row['images_per_round']} pictures a round, {row['precision']}, on "
+        f"{row['devices']} x {where} ({hardware['cores']} cores)"
+    )
+
+
+def _times(row: dict[str, Any], before: dict[str, Any] | None) -> list[list[str]]:
+    lines = [["", "median", "least", "greatest", "operations", "of the ceiling"]]
+    ceiling = row["ceiling_flops_per_second"]
+    for phase in row["phases"]:
+        name = phase["name"] + (f" (every {phase['every']})" if phase["every"] > 1 else "")
+        lines.append(_line(name, phase["seconds"], phase["flops"], ceiling))
+    return [*lines, _line("round", row["round_seconds"], row["flops_per_round"], ceiling)]
+
+
+def _line(name: str, seconds: dict[str, float], flops: float, ceiling: float) -> list[str]:
+    times = [f"{1e3 * seconds[key]:,.4g} ms" for key in ("median", "least", "greatest")]
+    return [name, *times, amount(flops, "FLOP"), f"{flops / seconds['median'] / ceiling:.0%}"]
+
+
+def _rest(row: dict[str, Any]) -> str:
+    compiling, data = row["compile_seconds"], row["data"]
+    lines = [
+        f"{rate(row['images_per_second'])} images/s, {row['seconds_per_kimg']:.3g} s a thousand; "
+        f"{amount(row['flops_per_second'], 'FLOP/s')}, "
+        f"{row['share_of_ceiling']:.0%} of {amount(row['ceiling_flops_per_second'], 'FLOP/s')}",
+        f"traced in {compiling['trace']:.1f} s, compiled in {compiling['cold']:.1f} s, from the "
+        f"cache in {compiling['cached']:.1f} s; peak memory "
+        f"{amount(row['peak_memory_bytes'], 'B')}",
+    ]
+    if data is not None:
+        lines.append(
+            f"over the data: {rate(data['images_per_second'])} images/s, "
+            f"{data['wait_share']:.1%} of the time waiting for them"
+        )
+    return "\n".join(lines)
+
+
+def _compared(row: dict[str, Any], before: dict[str, Any]) -> str:
+    ratio = row["images_per_second"] / before["images_per_second"]
+    changed = [
+        f"{name} {before[name]} -> {row[name]}"
+        for name in ("batch_size", "steps_per_call", "accumulate", "precision")
+        if before[name] != row[name]
+    ]
+    note = f" ({', '.join(changed)})" if changed else ""
+    return f"{ratio:.2f} times as fast as on {before['time']}{note}"

@@ -1,0 +1,146 @@
+"""What a benchmark times: calls of the whole step, phases alone, a matrix product; in turns, so
+that what else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.console import Advance
+from gan_jax.experiment import Experiment
+from gan_jax.mesh import replicated
+from gan_jax.program import Program
+from gan_jax.recipe import Phase
+from gan_jax.step import make_phase
+
+LEAST_SECONDS = 0.1  # of one sample: short calls are dispatched one after another
+MOST_CALLS = 64
+
+Call = Callable[[], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Calls of the step in which each phase is due equally often.
+
+    Attributes:
+        start: a step at which such a call begins.
+        share: of all calls.
+        due: in how many of the call's rounds each phase is due.
+    """
+
+    start: int
+    share: float
+    due: tuple[int, ...]
+
+
+def kinds(phases: Sequence[Phase], rounds_per_call: int) -> list[Kind]:
+    """All that a long run is made of."""
+    period = math.lcm(*(phase.every for phase in phases))
+    starts = range(0, math.lcm(period, rounds_per_call), rounds_per_call)
+    due_from = {
+        start: tuple(
+            sum(step % phase.every == 0 for step in range(start, start + rounds_per_call))
+            for phase in phases
+        )
+        for start in starts
+    }
+    shares = Counter(due_from.values())
+    first = {due: start for start, due in reversed(due_from.items())}
+    return [Kind(first[due], count / len(starts), due) for due, count in shares.items()]
+
+
+class Trainer:
+    """The compiled step and a state that goes on with each call, its batches on the device."""
+
+    def __init__(self, program: Program, compiled: Any, rounds_per_call: int):
+        self._program, self._compiled = program, compiled
+        self._count = np.int32(rounds_per_call)
+        self._state = program.own(program.initial(jax.random.key(0)))
+        self._whole = replicated(program.mesh)
+        self.batches = pictures(program)
+
+    def call(self, start: int) -> Call:
+        """Calls that begin at this step."""
+
+        def go_on() -> object:
+            step = jax.device_put(jnp.int32(start), self._whole)
+            self._state, metrics = self._compiled(
+                self._state.replace(step=step), self._program.frozen, self.batches, self._count
+            )
+            return metrics
+
+        return go_on
+
+    def phase(self, experiment: Experiment, index: int) -> Call:
+        """Calls of one phase alone, all its turns, at this trainer's first state."""
+        program = self._program
+        step = make_phase(
+            program.recipe, program.optimizers, index, accumulate=experiment.config.accumulate
+        )
+        state = program.initial(jax.random.key(0))
+        batches = jax.tree.map(lambda leaf: leaf[0], self.batches)
+        compiled = jax.jit(step).lower(state, program.frozen, batches).compile()
+        return lambda: compiled(state, program.frozen, batches)[1]
+
+
+def pictures(program: Program) -> Any:
+    """Noise in the shapes of a call's batches, labels in range: the time does not depend on it."""
+    random = np.random.default_rng(0)
+
+    def made(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        if leaf.dtype == jnp.uint8:
+            values = random.integers(0, 256, leaf.shape, np.uint8)
+        elif jnp.issubdtype(leaf.dtype, jnp.floating):
+            values = random.uniform(size=leaf.shape).astype(leaf.dtype)
+        else:
+            values = np.zeros(leaf.shape, leaf.dtype)
+        return jax.device_put(values, leaf.sharding)
+
+    return jax.tree.map(made, dict(program.abstract_batches))
+
+
+def interleaved(
+    calls: Mapping[str, Call], warm_up: int, repeats: int, advance: Advance
+) -> dict[str, list[float]]:
+    """Seconds of each call, `repeats` times, all of them in turn; `warm_up` calls of each first."""
+    chains = {name: _chain(call, warm_up) for name, call in calls.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for repeat in range(repeats):
+        for name, call in calls.items():
+            seconds[name].append(_seconds(call, chains[name]))
+        advance(repeat + 1, repeats)
+    return seconds
+
+
+def _chain(call: Call, warm_up: int) -> int:
+    """How many calls make a sample that a clock can tell."""
+    for _ in range(warm_up):
+        jax.block_until_ready(call())
+    return max(1, min(MOST_CALLS, math.ceil(LEAST_SECONDS / _seconds(call, 1))))
+
+
+def _seconds(call: Call, count: int) -> float:
+    begin = time.perf_counter()
+    results = [call() for _ in range(count)]
+    jax.block_until_ready(results)
+    return (time.perf_counter() - begin) / count
+
+
+def spread(samples: Sequence[float]) -> dict[str, float | int]:
+    """Of seconds: median, extremes and how many they are."""
+    return {
+        "median": statistics.median(samples),
+        "least": min(samples),
+        "greatest": max(samples),
+        "samples": len(samples),
+    }

@@ -1,0 +1,106 @@
+"""Operations against counts by hand: faces of a convolution, loops, and a whole DCGAN-64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from gan_jax.costs import of_phases
+from gan_jax.experiment import load_experiment
+from gan_jax.flops import flops_of
+from gan_jax.ops.convolution import convolution, in_form, transposed_convolution
+from gan_jax.program import build
+from tests.conftest import EXPERIMENTS
+
+X = jax.ShapeDtypeStruct((2, 8, 8, 12), jnp.float32)
+
+
+def squares(function, **settings):
+    return lambda kernel, x: jnp.sum(jnp.square(function(x, kernel, **settings)))
+
+
+# Of the output: pixels times taps times inputs times outputs, two operations each.
+CASES = {
+    "convolution": (squares(convolution), (3, 3, 12, 20), 2 * 2 * 64 * 9 * 12 * 20),
+    "strided": (squares(convolution, strides=(2, 2)), (4, 4, 12, 20), 2 * 2 * 16 * 16 * 12 * 20),
+    "grouped": (squares(convolution, groups=4), (3, 3, 3, 20), 2 * 2 * 64 * 9 * 3 * 20),
+    "depthwise": (squares(convolution, groups=12), (3, 3, 1, 12), 2 * 2 * 64 * 9 * 12),
+    "transposed": (
+        squares(transposed_convolution, strides=(2, 2)),
+        (4, 4, 12, 20),
+        2 * 2 * 64 * 16 * 12 * 20,  # every input meets every tap
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_convolution_costs_one_its_gradients_two_and_theirs_five(name):
+    function, shape, one = CASES[name]
+    kernel = jax.ShapeDtypeStruct(shape, jnp.float32)
+    assert flops_of(function, kernel, X) == one
+    assert flops_of(jax.grad(function), kernel, X) == 2 * one
+    assert flops_of(jax.grad(function, (0, 1)), kernel, X) == 3 * one
+
+    def penalty(kernel, x):
+        return jnp.sum(jnp.square(jax.grad(function, 1)(kernel, x)))
+
+    # The output and its gradient to the input, then what both depend on.
+    assert flops_of(penalty, kernel, X) == 2 * one
+    assert flops_of(jax.grad(penalty), kernel, X) == 5 * one
+
+
+def test_products_loops_and_branches():
+    a, b = jnp.zeros((3, 4, 5)), jnp.zeros((3, 5, 6))
+    product = 2 * 3 * 4 * 5 * 6
+    assert flops_of(jnp.matmul, a, b) == product
+    assert flops_of(jax.jit(jax.checkpoint(jnp.matmul)), a, b) == product
+    assert flops_of(lambda a, b: lax.map(lambda _: a @ b, jnp.arange(7)), a, b) == 7 * product
+
+    def either(a, b):
+        return lax.cond(a[0, 0, 0] > 0, lambda: a @ b, lambda: jnp.zeros((3, 4, 6)))
+
+    assert flops_of(either, a, b) == product
+
+    def unknown(a, b):
+        return lax.while_loop(lambda c: jnp.sum(c) < 1, lambda c: c @ b[0, :, :5], a[0])
+
+    with pytest.raises(NotImplementedError, match="while"):
+        flops_of(unknown, a, b)
+    assert flops_of(lambda a: lax.fori_loop(0, a[0, 0, 0].astype(int), jnp.add, 0), a) == 0
+
+
+def test_the_form_of_a_convolution_is_that_of_the_trace():
+    def traced(form):
+        with in_form(form):
+            return str(jax.make_jaxpr(lambda x: convolution(x, jnp.zeros((3, 3, 12, 4))))(X))
+
+    assert "conv_general_dilated" in traced("lax")
+    assert "conv_general_dilated" not in traced("matmul")
+
+
+def test_a_dcgan_64_by_hand():
+    """Batch 64, width 64, as in the paper: within nothing of layers times calls times faces."""
+    overrides = [
+        ("mesh.devices", "1"),
+        ("batch_size", "64"),
+        ("generator.width", "64"),
+        ("discriminator.width", "64"),
+    ]
+    experiment = load_experiment(f"{EXPERIMENTS}/avatars_dcgan.py", overrides)
+    widths = (64, 128, 256, 512)
+    inputs = (3, *widths[:3])
+    sides = (32, 16, 8, 4)
+    first, *others = (
+        2 * 64 * side**2 * 16 * i * o for side, i, o in zip(sides, inputs, widths, strict=True)
+    )
+    last = 2 * 64 * 16 * 512
+    judge = first + sum(others) + last  # and the generator's are the same layers upside down
+    make = first + sum(others) + 2 * 64 * experiment.config.latent_size * 16 * 512
+    found = {cost.name: cost for cost in of_phases(experiment, build(experiment))}
+    # Generated once; two calls, whose pictures no gradient is asked for.
+    assert np.isclose(found["discriminator"].flops, make + 2 * (3 * judge - first), rtol=1e-9)
+    # Nothing of the discriminator's weights, nor of the latents.
+    of_latents = 2 * 64 * experiment.config.latent_size * 16 * 512
+    assert np.isclose(found["generator"].flops, 3 * make - of_latents + 2 * judge, rtol=1e-9)
+    assert found["r1"].every == 8 and found["r1"].flops_per_round == found["r1"].flops / 8
