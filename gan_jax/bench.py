@@ -145,7 +145,7 @@ def settings_of(experiment: Experiment, built: Program) -> dict[str, Any]:
 def compile_twice(built: Program) -> tuple[Any, dict[str, float]]:
     """The compiled step; seconds of tracing it, and of compiling it without and with a cache that
     has it, as the first and the second start of a run do."""
-    used = jax.config.read("jax_compilation_cache_dir")
+    used = jax.config.jax_compilation_cache_dir  # pyright: ignore
     seconds = {}
     with tempfile.TemporaryDirectory() as empty:
         try:
