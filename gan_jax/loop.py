@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gan_jax.profile import Window
 from gan_jax.recipe import PyTree
 from gan_jax.recorder import Recorder
 from gan_jax.state import TrainState
@@ -53,6 +54,7 @@ class Loop:
         stop: asked before each call with its number; a signal number ends the loop.
         on_progress: hears the step after each call.
         stopwatch: pauses at the edges.
+        profile: the window of steps that is traced, if one is.
     """
 
     program: Program
@@ -66,6 +68,7 @@ class Loop:
     stop: Callable[[int], int | None]
     on_progress: Callable[[int], None]
     stopwatch: Stopwatch
+    profile: Window | None = None
 
     def run(self, state: TrainState, step: int) -> tuple[int, int | None]:
         """Trains from `step`; the step reached, and the signal that ended the loop, if one did.
@@ -81,6 +84,9 @@ class Loop:
             if signal_number is not None:
                 break
             start, count, batches = self._next(state, step, pending)
+            if self.profile is not None:
+                with self.stopwatch.paused():
+                    self.profile.before(step, state)
             state, metrics = self.program(state, self.frozen, batches, np.int32(count))
             self._record(pending)
             pending = (start, count, metrics)
@@ -94,6 +100,8 @@ class Loop:
             self.on_progress(step)
         if pending is not None:
             self._record(pending)
+        if self.profile is not None:
+            self.profile.close(state)
         if signal_number is not None:
             self.save(step, state)
         return step, signal_number

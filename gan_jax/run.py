@@ -27,6 +27,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.fine_tuning import from_another_run
 from gan_jax.loop import Edge, Loop
 from gan_jax.mesh import put_batches
+from gan_jax.profile import Window
 from gan_jax.program import Program
 from gan_jax.recorder import Recorder
 from gan_jax.sample_writer import SampleWriter
@@ -47,6 +48,7 @@ from gan_jax.workdir import (
 from gan_jax.writer import JSONLines, TensorBoard, Tolerant, WeightsAndBiases, Writer
 
 DIVERGENCE = "divergence.json"
+PROFILE = "profile"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -60,6 +62,7 @@ class Run:
     evaluators: Sequence[tuple[Evaluator, Measure]]
     console: Console
     flag: StopFlag
+    profile: tuple[int, int] | None
 
     def __post_init__(self) -> None:
         self.config = self.experiment.config
@@ -73,6 +76,9 @@ class Run:
         self._all_finite = jax.jit(all_finite)
         self.stopwatch = Stopwatch()
         self.note = ""
+        self.window = None
+        if self.profile is not None and self.is_first:
+            self.window = Window(self.directory / PROFILE, *self.profile, self.console.say)
 
     def train(self, stop_at: int | None) -> None:
         """To `config.total`, or to step `stop_at`; errors as of `train.train`."""
@@ -272,6 +278,7 @@ class Run:
                 stop=self.flag.agreed,
                 on_progress=lambda at: advance(at, self.durations.total, self.note),
                 stopwatch=self.stopwatch,
+                profile=self.window,
             )
             self.stopwatch.lap()  # the first rate counts from here
             try:

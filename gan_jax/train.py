@@ -18,6 +18,7 @@ from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.needs import check_weights
 from gan_jax.experiment import Experiment, guarded, load_experiment
 from gan_jax.flat_state import size_in_bytes
+from gan_jax.profile import window_of
 from gan_jax.run import Run
 from gan_jax.settings import check_best, retention
 from gan_jax.signals import StopFlag
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workdir", type=Path, help="run directory (default runs/<experiment>)")
     parser.add_argument("--stop_at", type=int, metavar="STEP", help="save and stop at this step")
     parser.add_argument(
+        "--profile", metavar="FIRST:COUNT", help="trace so many steps into WORKDIR/profile"
+    )
+    parser.add_argument(
         "--distributed",
         metavar="auto|HOST:PORT,COUNT,INDEX",
         help="one of several processes: from the cluster, or by hand",
@@ -40,10 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
     if arguments.distributed:
         join(arguments.distributed)
+    profile = None if arguments.profile is None else window_of(arguments.profile)
     program.use_compilation_cache()
     experiment = load_experiment(arguments.experiment, overrides)
     directory = arguments.workdir or Path("runs") / experiment.name
-    train(experiment, directory, stop_at=arguments.stop_at)
+    train(experiment, directory, stop_at=arguments.stop_at, profile=profile)
     return 0
 
 
@@ -61,9 +66,21 @@ def join(text: str) -> None:
         ) from error
 
 
-def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None) -> None:
+def train(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    stop_at: int | None = None,
+    profile: tuple[int, int] | None = None,
+) -> None:
     """Trains to `config.total`, or to step `stop_at`, from the newest good checkpoint in the run
     directory if there is one. Returns when the final checkpoint is on the disk and verified.
+
+    Args:
+        experiment: with its settings.
+        directory: of the run.
+        stop_at: the last step of this process.
+        profile: the first step to trace, and how many.
 
     Raises:
         UserError: of the exit codes 2 to 5; Stopped when a signal ended it and all is saved.
@@ -104,6 +121,7 @@ def train(experiment: Experiment, directory: Path, *, stop_at: int | None = None
             evaluators=opened,
             console=console,
             flag=flag,
+            profile=profile,
         )
         run.train(stop_at)
 
