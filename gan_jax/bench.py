@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,29 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 from gan_jax import bench_report, ceiling, costs, program
-from gan_jax.bench_rounds import Trainer, interleaved, kinds, spread
+from gan_jax.bench_rounds import (
+    Trainer,
+    interleaved,
+    kinds,
+    mean_of,
+    phase_call,
+    pictures,
+    spread,
+)
 from gan_jax.config import compute_dtype
 from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, iterate
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.experiment import Experiment, load_experiment
 from gan_jax.hardware import hardware, peak_memory
-from gan_jax.mesh import put_batches
+from gan_jax.mesh import compile_rounds, put_batches, replicated
+from gan_jax.population import init_population, make_population_rounds
 from gan_jax.program import Program
 from gan_jax.run_directory import now
 from gan_jax.signals import StopFlag
 from gan_jax.training_data import open_rounds
 
-CEILING = "matrix product"
+CEILING, ROUND = "matrix product", "round"
 LEAST_CALLS, LEAST_SECONDS = 10, 3.0  # of the measured part of the loop over real data
 
 
@@ -37,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warm_up", type=int, default=2, help="calls of each before (default 2)")
     parser.add_argument(
         "--synthetic", action="store_true", help="noise on the device only: read no data"
+    )
+    parser.add_argument(
+        "--population",
+        default="",
+        metavar="1,2,4",
+        help="also several seeds in one program: so many members",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the row to FILE.jsonl")
     parser.add_argument(
@@ -59,6 +75,7 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         repeats=arguments.repeats,
         warm_up=arguments.warm_up,
         synthetic=arguments.synthetic,
+        population=sizes_in(arguments.population),
         console=Console(),
     )
     row["overrides"] = dict(overrides)
@@ -66,6 +83,33 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     if arguments.json is not None:
         append(row, arguments.json)
     return 0
+
+
+def sizes_in(text: str) -> list[int]:
+    """Numbers of members; raises UsageError."""
+    try:
+        sizes = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        sizes = [0]
+    if any(size < 1 for size in sizes) or len(set(sizes)) < len(sizes):
+        raise UsageError(f"--population={text!r}: must be numbers of members, as 1,2,4,8")
+    return sizes
+
+
+def population_of(experiment: Experiment, built: Program, size: int, batches: Any) -> Trainer:
+    """So many seeds of the experiment in one program."""
+    config = experiment.config
+    step = program.step_of(experiment, built.recipe, built.optimizers)
+    rounds = make_population_rounds(step, config.steps_per_call)
+    keys = jax.vmap(jax.random.key)(jax.numpy.arange(size))
+    spec, whole = experiment.batch_spec(), replicated(built.mesh)
+    initial = jax.jit(
+        lambda keys: init_population(built.recipe, built.optimizers, keys, spec),
+        out_shardings=whole,
+    )
+    state = built.own(initial(keys))
+    compiled = compile_rounds(rounds, built.mesh, config.mesh.view)
+    return Trainer(built, compiled, state, batches, config.steps_per_call)
 
 
 def append(row: dict[str, Any], path: Path) -> None:
@@ -79,7 +123,13 @@ def append(row: dict[str, Any], path: Path) -> None:
 
 
 def bench(
-    experiment: Experiment, *, repeats: int, warm_up: int, synthetic: bool, console: Console
+    experiment: Experiment,
+    *,
+    repeats: int,
+    warm_up: int,
+    synthetic: bool,
+    population: Sequence[int],
+    console: Console,
 ) -> dict[str, Any]:
     """All that is measured, as one JSON object; seconds are those of one round unless they say
     otherwise.
@@ -89,6 +139,7 @@ def bench(
         repeats: samples of each call.
         warm_up: calls of each before the first sample.
         synthetic: whether to leave the data and the loop over them out.
+        population: numbers of members that are trained in one program, each timed too.
         console: shows progress.
 
     Raises:
@@ -98,27 +149,35 @@ def bench(
     config, phases = experiment.config, built.recipe.phases
     console.say(f"{experiment.name}: compiling the step, twice")
     compiled, compiling = compile_twice(built)
-    trainer = Trainer(built, compiled, config.steps_per_call)
-    sorts = kinds(phases, config.steps_per_call)
-    calls = {f"kind {index}": trainer.call(kind.start) for index, kind in enumerate(sorts)}
+    batches, sorts = pictures(built), kinds(phases, config.steps_per_call)
+    state = built.own(built.initial(jax.random.key(0)))
+    calls = Trainer(built, compiled, state, batches, config.steps_per_call).calls(ROUND, sorts)
+    for size in population:
+        console.say(f"compiling a population of {size}")
+        calls |= population_of(experiment, built, size, batches).calls(f"{size} members", sorts)
     for index, phase in enumerate(phases):
         console.say(f"compiling the phase {phase.name}")
-        calls[phase.name] = trainer.phase(experiment, index)
+        calls[phase.name] = phase_call(experiment, built, index, batches)
     dtype = compute_dtype(config) or jax.numpy.float32
     calls[CEILING], product_flops = ceiling.product(built.mesh, dtype)
     with console.progress("timing") as advance:
         seconds = interleaved(calls, warm_up, repeats, advance)
-    weights = np.array([kind.share for kind in sorts]) / config.steps_per_call
-    rounds = weights @ np.array([seconds[f"kind {index}"] for index in range(len(sorts))])
+
+    def rounds(name: str) -> dict[str, Any]:
+        return spread(mean_of(name, sorts, seconds, config.steps_per_call))
+
     row = {
         "benchmark": "bench",
         "experiment": experiment.name,
         "time": now(),
         **settings_of(experiment, built),
-        "round_seconds": spread(rounds.tolist()),
+        "round_seconds": rounds(ROUND),
         "phases": [
             {**cost, "seconds": spread(seconds[cost["name"]])}
             for cost in bench_report.phases_of(costs.of_phases(experiment, built))
+        ],
+        "population": [
+            {"members": size, "seconds": rounds(f"{size} members")} for size in population
         ],
         "ceiling_flops_per_second": product_flops / float(np.median(seconds[CEILING])),
         "compile_seconds": compiling,

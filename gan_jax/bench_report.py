@@ -62,6 +62,8 @@ def row_of(path: Path, experiment: str, hardware: dict[str, Any]) -> dict[str, A
 def table(row: dict[str, Any], before: dict[str, Any] | None) -> str:
     """For people; with `before`, an earlier row, how many times as fast this one is."""
     parts = [_head(row), columns(_times(row, before)), _rest(row)]
+    if row["population"]:
+        parts.append(columns(_population(row)))
     if before is not None:
         parts.append(_compared(row, before))
     return "\n\n".join(parts)
@@ -88,6 +90,23 @@ def _times(row: dict[str, Any], before: dict[str, Any] | None) -> list[list[str]
 def _line(name: str, seconds: dict[str, float], flops: float, ceiling: float) -> list[str]:
     times = [f"{1e3 * seconds[key]:,.4g} ms" for key in ("median", "least", "greatest")]
     return [name, *times, amount(flops, "FLOP"), f"{flops / seconds['median'] / ceiling:.0%}"]
+
+
+def _population(row: dict[str, Any]) -> list[list[str]]:
+    """Against runs alone, one after another."""
+    lines = [["members in one program", "round", "member-steps/s", "of runs alone"]]
+    alone = row["round_seconds"]["median"]
+    for entry in row["population"]:
+        seconds, size = entry["seconds"]["median"], entry["members"]
+        lines.append(
+            [
+                str(size),
+                f"{1e3 * seconds:,.4g} ms",
+                rate(size / seconds),
+                f"{size * alone / seconds:.2f}",
+            ]
+        )
+    return lines
 
 
 def _rest(row: dict[str, Any]) -> str:

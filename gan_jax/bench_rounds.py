@@ -20,6 +20,7 @@ from gan_jax.experiment import Experiment
 from gan_jax.mesh import replicated
 from gan_jax.program import Program
 from gan_jax.recipe import Phase
+from gan_jax.state import TrainState
 from gan_jax.step import make_phase
 
 LEAST_SECONDS = 0.1  # of one sample: short calls are dispatched one after another
@@ -60,14 +61,22 @@ def kinds(phases: Sequence[Phase], rounds_per_call: int) -> list[Kind]:
 
 
 class Trainer:
-    """The compiled step and a state that goes on with each call, its batches on the device."""
+    """A compiled step, or that of a population, and a state that goes on with each call.
 
-    def __init__(self, program: Program, compiled: Any, rounds_per_call: int):
-        self._program, self._compiled = program, compiled
-        self._count = np.int32(rounds_per_call)
-        self._state = program.own(program.initial(jax.random.key(0)))
+    Args:
+        program: of the experiment.
+        compiled: `(state, frozen, batches, count) -> (state, metrics)`; the state is donated.
+        state: where it starts.
+        batches: of one call, on the devices.
+        count: rounds of a call.
+    """
+
+    def __init__(
+        self, program: Program, compiled: Any, state: TrainState, batches: Any, count: int
+    ):
+        self._program, self._compiled, self._state = program, compiled, state
+        self._batches, self._count = batches, np.int32(count)
         self._whole = replicated(program.mesh)
-        self.batches = pictures(program)
 
     def call(self, start: int) -> Call:
         """Calls that begin at this step."""
@@ -75,22 +84,33 @@ class Trainer:
         def go_on() -> object:
             step = jax.device_put(jnp.int32(start), self._whole)
             self._state, metrics = self._compiled(
-                self._state.replace(step=step), self._program.frozen, self.batches, self._count
+                self._state.replace(step=step), self._program.frozen, self._batches, self._count
             )
             return metrics
 
         return go_on
 
-    def phase(self, experiment: Experiment, index: int) -> Call:
-        """Calls of one phase alone, all its turns, at this trainer's first state."""
-        program = self._program
-        step = make_phase(
-            program.recipe, program.optimizers, index, accumulate=experiment.config.accumulate
-        )
-        state = program.initial(jax.random.key(0))
-        batches = jax.tree.map(lambda leaf: leaf[0], self.batches)
-        compiled = jax.jit(step).lower(state, program.frozen, batches).compile()
-        return lambda: compiled(state, program.frozen, batches)[1]
+    def calls(self, name: str, sorts: Sequence[Kind]) -> dict[str, Call]:
+        """Those of each kind, under names that `mean_of` finds."""
+        return {f"{name} {index}": self.call(kind.start) for index, kind in enumerate(sorts)}
+
+
+def mean_of(
+    name: str, sorts: Sequence[Kind], seconds: Mapping[str, list[float]], rounds_per_call: int
+) -> list[float]:
+    """Seconds of a round over a long run, a sample for each repeat."""
+    shares = np.array([kind.share for kind in sorts]) / rounds_per_call
+    return (shares @ np.array([seconds[f"{name} {i}"] for i in range(len(sorts))])).tolist()
+
+
+def phase_call(experiment: Experiment, program: Program, index: int, batches: Any) -> Call:
+    """Calls of one phase alone, all its turns, at the state of step 0."""
+    accumulate = experiment.config.accumulate
+    step = make_phase(program.recipe, program.optimizers, index, accumulate=accumulate)
+    state = program.initial(jax.random.key(0))
+    batches = jax.tree.map(lambda leaf: leaf[0], batches)
+    compiled = jax.jit(step).lower(state, program.frozen, batches).compile()
+    return lambda: compiled(state, program.frozen, batches)[1]
 
 
 def pictures(program: Program) -> Any:

@@ -58,10 +58,13 @@ def test_a_row_and_its_comparison(gan_jax, tmp_path):
     assert row["compile_seconds"].keys() == {"trace", "cold", "cached"}
     assert row["hardware"]["packages"].keys() >= {"jax", "flax"}
     assert "of the ceiling" in first.stdout and "waiting" in first.stdout
-    again = gan_jax(*arguments, "--synthetic", f"--against={file}")
+    assert row["population"] == []
+    again = gan_jax(*arguments, "--synthetic", "--population=1,3", f"--against={file}")
     assert again.returncode == 0, again.stderr
     assert "times as fast as on" in again.stdout and "waiting" not in again.stdout
-    assert len(file.read_text().splitlines()) == 2
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert [entry["members"] for entry in second["population"]] == [1, 3]
+    assert "member-steps/s" in again.stdout
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,14 @@ def test_rates():
     }
 
 
-def test_numbers_below_their_least(capsys):
-    assert run(["bench", DIGITS, "--repeats=0"]) == 2
-    assert "--repeats=0: must be at least 1" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--repeats=0", "--repeats=0: must be at least 1"),
+        ("--population=2,x", "--population='2,x': must be numbers of members, as 1,2,4,8"),
+        ("--population=0", "--population='0': must be numbers of members, as 1,2,4,8"),
+    ],
+)
+def test_bad_numbers(flag, message, capsys):
+    assert run(["bench", DIGITS, flag]) == 2
+    assert message in capsys.readouterr().err

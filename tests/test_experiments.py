@@ -21,7 +21,7 @@ ALIKE = (
 )
 """Those that run what others run too: by hand."""
 
-TRAINED_IN_HALF = ("digits_mlp", "avatars_biggan_conditional", "avatars_r3gan", "avatars_stylegan2")
+TRAINED_IN_HALF = ("avatars_r3gan", "avatars_stylegan2")
 BFLOAT16 = ("precision", "bfloat16")
 
 
