@@ -78,7 +78,13 @@ def before(name, every, classes):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss"), list(itertools.product(NAMES, LOSSES)))
-@pytest.mark.parametrize("classes", [0, CLASSES], ids=["none", "projection"])
+@pytest.mark.parametrize(
+    "classes",
+    [
+        pytest.param(0, id="none"),
+        pytest.param(CLASSES, id="projection", marks=pytest.mark.long),
+    ],
+)
 def test_any_loss_with_any_regulariser(name, loss, classes):
     """Twenty finite steps, unless the two exclude one another; half of the pairs have a term that
     joins the loss without labels and comes every second round with them, half the reverse."""
