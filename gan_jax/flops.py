@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.interpreters import partial_eval
 
 from gan_jax.ops.convolution import in_form
 
@@ -29,7 +30,10 @@ def flops_of(function: Callable[..., Any], *arguments: Any) -> float:
         NotImplementedError: there are products in a loop whose length is known only when it runs.
     """
     with in_form("lax"):
-        return flops_of_jaxpr(jax.make_jaxpr(lambda *given: function(*given))(*arguments).jaxpr)
+        jaxpr = jax.make_jaxpr(lambda *given: function(*given))(*arguments).jaxpr
+    # What no result depends on is traced (half of a double backward pass may be), but never run.
+    needed, _ = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    return flops_of_jaxpr(needed)
 
 
 def flops_of_jaxpr(jaxpr: Jaxpr) -> float:

@@ -55,7 +55,12 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
 def join(text: str) -> None:
     """Makes this process one of several (`jax.distributed`); raises UsageError."""
     if text == "auto":
-        jax.distributed.initialize()
+        try:
+            jax.distributed.initialize()
+        except ValueError as error:
+            raise UsageError(
+                "--distributed=auto: JAX knows no cluster here; give HOST:PORT,COUNT,INDEX"
+            ) from error
         return
     try:
         address, count, index = text.split(",")

@@ -178,3 +178,9 @@ def test_help_is_quick_and_train_imports_no_other_framework(gan_jax, environment
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == "0 []", result.stderr
+
+
+def test_no_cluster_to_join(gan_jax, tmp_path):
+    result = gan_jax("train", DIGITS, "--distributed=auto", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    assert "JAX knows no cluster here; give HOST:PORT,COUNT,INDEX" in result.stderr

@@ -70,6 +70,16 @@ def test_products_loops_and_branches():
     assert flops_of(lambda a: lax.fori_loop(0, a[0, 0, 0].astype(int), jnp.add, 0), a) == 0
 
 
+def test_what_no_result_needs_is_not_counted():
+    a = jax.ShapeDtypeStruct((4, 4), jnp.float32)
+
+    def two(a):
+        return a @ a, (a @ a) @ a
+
+    assert flops_of(lambda a: jax.jit(two)(a)[0], a) == 2 * 4**3
+    assert flops_of(lambda a: lax.scan(lambda c, _: (c, c @ c), a, None, 3)[0], a) == 0
+
+
 def test_the_form_of_a_convolution_is_that_of_the_trace():
     def traced(form):
         with in_form(form):
