@@ -12,8 +12,8 @@ from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from gan_jax.errors import UsageError
+from gan_jax.ops.sharding import AXIS
 
-AXIS = "data"
 BATCH_AXES = P(None, None, AXIS)
 """Of a call's batches `[K, R, B, …]`: only B is split over devices."""
 
@@ -71,6 +71,8 @@ def compile_rounds(rounds: Callable, mesh: Mesh, view: str) -> Callable:
             out_specs=(P(), P()),
             check_vma=False,
         )
+    elif mesh.size > 1:
+        rounds = _aware_of(mesh, rounds)
     whole, rows = replicated(mesh), rows_sharding(mesh)
     return jax.jit(
         rounds,
@@ -78,6 +80,16 @@ def compile_rounds(rounds: Callable, mesh: Mesh, view: str) -> Callable:
         in_shardings=(whole, whole, rows, whole),
         out_shardings=(whole, whole),
     )
+
+
+def _aware_of(mesh: Mesh, function: Callable) -> Callable:
+    """Traced so that `ops.sharding.divided` finds the mesh."""
+
+    def traced(*arguments: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*arguments)
+
+    return traced
 
 
 def rows_of_process(batch_size: int, mesh: Mesh) -> slice:

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UsageError
+from gan_jax.experiment import load_experiment
 from gan_jax.mesh import AXIS, check_batch, make_mesh, put_batches, replicated, rows_of_process
+from gan_jax.program import build
+from tests.conftest import EXPERIMENTS
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (1, 1), (3, 3), (4, 4)])
@@ -77,3 +80,19 @@ def test_batches_are_split_along_their_rows_alone():
         np.testing.assert_array_equal(shard.data, batch[:, :, 2 * index : 2 * index + 2])
     whole = jax.device_put(batch, replicated(mesh))
     assert all(shard.data.shape == batch.shape for shard in whole.addressable_shards)
+
+
+@pytest.mark.parametrize("view", ["global", "per_device"])
+@pytest.mark.parametrize(
+    "name", ["digits_mlp", pytest.param("avatars_dcgan", marks=pytest.mark.slow)]
+)
+def test_each_device_does_its_share(name, view):
+    """Of generating too, whose noise comes from no batch."""
+
+    def operations(devices):
+        overrides = [("mesh.devices", devices), ("mesh.view", view), ("batch_size", "256")]
+        built = build(load_experiment(f"{EXPERIMENTS}/{name}.py:smoke", overrides))
+        return built.compile().cost_analysis()["flops"]
+
+    # What is done to parameters alone is done by all.
+    assert operations("4") < 0.3 * operations("1")

@@ -14,6 +14,7 @@ from jax import Array
 from gan_jax.augment.pseudo_augment import pseudo_augment
 from gan_jax.layers.verdict import Verdict, verdict_of
 from gan_jax.losses import AdversarialLoss
+from gan_jax.ops.sharding import divided
 from gan_jax.recipe import Batch, Nets, PyTree, batch_size
 from gan_jax.recipes.augmentation import Augmentation, Values
 from gan_jax.recipes.classification import Classification
@@ -78,7 +79,7 @@ class Contest:
 
     def latents(self, key: Array, batch: Batch) -> Array:
         """z ~ N(0, 1), `[B, Z]`."""
-        return jax.random.normal(key, (batch_size(batch), self.latent_size))
+        return divided(jax.random.normal(key, (batch_size(batch), self.latent_size)))
 
     def part(self, index: int, array: Any) -> Any:
         """The share of generator number `index` of an array's first axis; None of None."""

@@ -11,6 +11,7 @@ from jax import Array
 
 from gan_jax.errors import UsageError
 from gan_jax.layers.noise import NoiseMode
+from gan_jax.ops.sharding import divided
 from gan_jax.recipe import Nets
 
 
@@ -74,7 +75,7 @@ class Styled:
             return ws, nets
         z_key, chance_key, layer_key = jax.random.split(key, 3)
         # The second mapping leaves the average of w alone, as in the authors' code.
-        others = nets.fixed(name)(jax.random.normal(z_key, z.shape), label, method="map")
+        others = nets.fixed(name)(divided(jax.random.normal(z_key, z.shape)), label, method="map")
         batch, layers = ws.shape[:2]
         first = jax.random.randint(layer_key, (batch,), 1, layers)
         mixed = jax.random.bernoulli(chance_key, self.mixing, (batch,))

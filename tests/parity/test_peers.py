@@ -13,8 +13,9 @@ import pytest
 
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import agreement
-from benchmarks.peers.row import line, pairs, summary
+from benchmarks.peers.row import line, pairs, row, summary
 from benchmarks.peers.work import WORKS, Adam, Work
+from benchmarks.peers.worker import Worker
 from gan_jax.errors import UserError
 
 torch = pytest.importorskip("torch")
@@ -41,17 +42,15 @@ STYLEGAN2_PATHS = narrow("stylegan2_256", **STYLED, size=16)
 R3GAN = narrow("r3gan32", widths=(16, 16, 16, 16), latent_size=6, classes=3)
 
 
-@pytest.mark.parametrize(
+SLOW = (DCGAN, SNGAN, BIGGAN, STYLEGAN2, STYLEGAN2_PATHS, R3GAN)
+each_work = pytest.mark.parametrize(
     "work",
-    [
-        DENSE,
-        *(
-            pytest.param(work, marks=pytest.mark.slow)
-            for work in (DCGAN, SNGAN, BIGGAN, STYLEGAN2, STYLEGAN2_PATHS, R3GAN)
-        ),
-    ],
+    [DENSE, *(pytest.param(work, marks=pytest.mark.slow) for work in SLOW)],
     ids=lambda work: work.name,
 )
+
+
+@each_work
 def test_both_sides_agree(work, tmp_path):
     from benchmarks.peers import jax_measure
 
@@ -243,6 +242,50 @@ def test_a_period_weighs_its_rounds():
     assert summary(dataclasses.replace(DENSE, rounds=50), {0: [0.001] * 3})["rounds"] == 150
 
 
+def test_a_variant_that_is_not_to_be_had_is_said():
+    packages = {"gan-jax": "0.1.0", "jax": "0.10", "jaxlib": "0.10"}
+    hardware = {"processor": "", "cores": 2, "device": "cpu", "python": "3", "packages": packages}
+    made = row(
+        DCGAN,
+        {"gan_jax": {0: [0.5]}, "eager": {0: [0.75]}},
+        {"gan_jax": 9.0, "eager": 1.0, "compile": 0.0},
+        {"compile": "InvalidCxxCompiler: no g++"},
+        {
+            "jax": {"parameters": {}, "platform": "cpu", "hardware": hardware},
+            "torch": {"torch": "2", "python": "3"},
+        },
+        {},
+    )
+    assert (made["ratio"], made["fastest"]) == (1.5, "eager")
+    assert made["variants"]["compile"] == {"unavailable": "InvalidCxxCompiler: no g++"}
+    first, second = line(made).splitlines()
+    assert first.split() == ["dcgan64", "4", "500.0", "750.0", "-", "1.50"]
+    assert second.strip() == "compile is not to be had: InvalidCxxCompiler: no g++"
+
+
+@pytest.mark.slow
+def test_without_a_compiler_torch_compile_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "/no/compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
+    with Worker(sys.executable, "torch", DENSE, "compile") as worker:
+        assert worker.answer()["platform"] == "cpu"
+        assert "/no/compiler" in worker.ask(0)["unavailable"]
+
+
+@each_work
+def test_half_precision_changes_little(work):
+    def losses(precision):
+        rounds = TorchRound(dataclasses.replace(work, precision=precision, dropout=0.0), "eager")
+        torch.manual_seed(1)
+        return rounds(0)[1]
+
+    exact, rounded = losses("float32"), losses("bfloat16")
+    assert rounded != exact
+    for name, loss in exact.items():
+        assert rounded[name] == pytest.approx(loss, rel=0.05, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -279,15 +322,15 @@ def test_a_row_of_a_tiny_work(monkeypatch, tmp_path, capfd):
     file = tmp_path / "rows.jsonl"
     assert command.main(["--repeats=2", f"--json={file}"]) == 0
     table = capfd.readouterr().out
-    (row,) = map(json.loads, file.read_text().splitlines())
-    assert row["work"] == "dense" and row["differences"]["loss"] < 1e-5
-    assert row["parameters"] == {"generator": 56 + 16 + 45 + 10 + 96, "discriminator": 182}
-    ours, eager = row["variants"]["gan_jax"], row["variants"]["eager"]
+    (made,) = map(json.loads, file.read_text().splitlines())
+    assert made["work"] == "dense" and made["differences"]["loss"] < 1e-5
+    assert made["parameters"] == {"generator": 56 + 16 + 45 + 10 + 96, "discriminator": 174}
+    ours, eager = made["variants"]["gan_jax"], made["variants"]["eager"]
     assert ours["rounds"] == eager["rounds"] == 4 and len(eager["pairs"]) == 2
     assert eager["ratio"] == pytest.approx(eager["ms"] / ours["ms"], abs=1e-3)
-    assert row["ratio"] == row["variants"][row["fastest"]]["ratio"]
-    assert line(row) in table
-    assert row["versions"]["torch"] == torch.__version__
+    assert made["ratio"] == made["variants"][made["fastest"]]["ratio"]
+    assert line(made) in table
+    assert made["versions"]["torch"] == torch.__version__
 
 
 @pytest.mark.slow
