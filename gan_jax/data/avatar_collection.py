@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +27,7 @@ class Avatars(Protocol):
     class_names: tuple[str, ...]
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Example: ...
+    def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Example]: ...
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,18 @@ class AvatarCollection:
         return f"{self.title}[{index}]"
 
     def read(self, index: int) -> Raw:
+        return self.read_many([index], avatars.FEATURES)[0]
+
+    def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Raw]:
+        wanted = avatars.FEATURES if self.attributes else features
         try:
-            example = self.source[index]
+            examples = self.source.read_many(indices, wanted)
         except Exception as error:  # ArrayRecord raises what it pleases
             reason = f"its record cannot be read; remove the prepared set and make it anew: {error}"
-            raise PictureError(self.name(index), " ".join(reason.split())) from error
+            raise PictureError(self.name(indices[0]), " ".join(reason.split())) from error
+        return [self._raw(*pair) for pair in zip(indices, examples, strict=True)]
+
+    def _raw(self, index: int, example: Example) -> Raw:
         fields = {key: np.asarray(value) for key, value in example.items()}
         image = fields.pop("image")
         if not self.with_labels:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +54,16 @@ class Collection(Protocol):
 
     def read(self, index: int) -> Raw:
         """Raises PictureError where the stored picture cannot be used."""
+        ...
+
+
+@runtime_checkable
+class BulkCollection(Collection, Protocol):
+    """A collection that reads many examples for less than one at a time."""
+
+    def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Raw]:
+        """`read` of each index; fields that are not in `features` may be missing. Raises
+        PictureError where one of the stored pictures cannot be used, or none can be read."""
         ...
 
 

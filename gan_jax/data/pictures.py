@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gan_jax.data.png import decode_plain
 from gan_jax.errors import DataError
 
 MAX_PIXELS = 64_000_000
@@ -69,6 +70,9 @@ def read_picture(file: Path | bytes, name: str | None = None) -> Picture:
     data = _read_bytes(file, name) if isinstance(file, Path) else file
     if not data:
         raise PictureError(name, "the file is empty (0 bytes)")
+    plain = decode_plain(data)
+    if plain is not None:
+        return Picture(*plain)
     try:
         return _decode(data, name)
     except PictureError:

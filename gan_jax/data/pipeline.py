@@ -27,8 +27,8 @@ class Rounds:
     """What each round of a run reads.
 
     Attributes:
-        source: random access to examples, `[index] -> {name: array}`; one with `take(indices)`
-            is read in bulk.
+        source: random access to examples, `[index] -> {name: array}`; one with
+            `take(indices, features)` is read in bulk.
         keys: the names that make a batch, each with the feature of the source that it is.
         batch_size: of the global batch.
         batches_per_round: R.
@@ -115,7 +115,7 @@ def take(source: Any, indices: np.ndarray, keys: Mapping[str, str]) -> dict[str,
         DataError: the source lacks a feature.
     """
     if hasattr(source, "take"):
-        examples = source.take(indices)
+        examples = source.take(indices, frozenset(keys.values()))
         _check_features(examples, keys)
         return {name: examples[feature] for name, feature in keys.items()}
     examples = [source[int(index)] for index in indices]

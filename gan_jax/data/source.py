@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
-from gan_jax.data.collection import Collection, Raw
+from gan_jax.data.collection import BulkCollection, Collection, Raw
 from gan_jax.data.geometry import Geometry, fit, is_smaller
 from gan_jax.data.pictures import PictureError
 from gan_jax.errors import DataError, UsageError
@@ -59,9 +59,9 @@ class ArraySource:
     def __getitem__(self, index: int) -> Example:
         return {key: values[index] for key, values in self.arrays.items()}
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> Example:
-        """The examples of `indices` `[B]`, stacked: `[B, ...]` a key."""
-        return {key: values[indices] for key, values in self.arrays.items()}
+    def take(self, indices: Sequence[int] | np.ndarray, features: Container[str]) -> Example:
+        """The `features` of the examples of `indices` `[B]`, stacked: `[B, ...]` a key."""
+        return {key: values[indices] for key, values in self.arrays.items() if key in features}
 
 
 @dataclass
@@ -113,6 +113,17 @@ class PictureSource:
         raw = self._read(int(index))
         return {"image": fit(raw.image, self.geometry), **raw.fields}
 
+    def take(self, indices: Sequence[int] | np.ndarray, features: Container[str]) -> Example:
+        """What `self[index]` gives for each of `indices` `[B]`, stacked: `[B, ...]` a key; a
+        collection that can is read in bulk, and only for `features`."""
+        raws = self._read_many([int(index) for index in indices], features)
+        fields = {
+            key: np.stack([raw.fields[key] for raw in raws])
+            for key in raws[0].fields
+            if key in features
+        }
+        return {"image": np.stack([fit(raw.image, self.geometry) for raw in raws]), **fields}
+
     def remarks(self) -> list[str]:
         """What a person should know of the pictures read so far, a line each."""
         passed_over = sum(self.collection.passed_over.values())
@@ -140,9 +151,23 @@ class PictureSource:
 
     def _read_one(self, index: int) -> Raw:
         raw = self.collection.read(index)
+        self._count_enlarged(index, raw)
+        return raw
+
+    def _read_many(self, indices: list[int], features: Container[str]) -> list[Raw]:
+        if not isinstance(self.collection, BulkCollection):
+            return [self._read(index) for index in indices]
+        try:
+            raws = self.collection.read_many(indices, features)
+        except PictureError:  # one of them is bad: which, and what to do, is said one by one
+            return [self._read(index) for index in indices]
+        for index, raw in zip(indices, raws, strict=True):
+            self._count_enlarged(index, raw)
+        return raws
+
+    def _count_enlarged(self, index: int, raw: Raw) -> None:
         if is_smaller(raw.image, self.geometry):
             self.tally.enlarged.add(index)
-        return raw
 
     def _limit_bad(self) -> None:
         bad = list(self.tally.bad.values())

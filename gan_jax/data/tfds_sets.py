@@ -7,7 +7,7 @@ they meet the same rules as any other picture. What is not prepared is never dow
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,13 @@ from gan_jax.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class TfdsCollection:
-    """records: random access to dicts with the encoded picture and the label undecoded.
-    attributes: names whose values are the label, in place of `label_key`."""
+    """records: random access to serialised examples. features: of those of an example that are
+    read, the picture left encoded. attributes: names whose values are the label, in place of
+    `label_key`."""
 
     title: str
     records: Any
+    features: Any
     image_key: str
     label_key: str | None
     fingerprint: str
@@ -40,10 +42,23 @@ class TfdsCollection:
         return f"{self.title}[{index}]"
 
     def read(self, index: int) -> Raw:
+        return self.read_many([index], ())[0]
+
+    def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Raw]:
         try:
-            record = self.records[index]
-        except Exception as error:  # ArrayRecord and the example parser raise what they please
-            raise PictureError(self.name(index), f"record cannot be read: {error}") from error
+            records = self.records.__getitems__(indices)
+        except Exception as error:  # ArrayRecord raises what it pleases
+            raise self._unreadable(indices[0], error) from error
+        return [self._raw(*pair) for pair in zip(indices, records, strict=True)]
+
+    def _unreadable(self, index: int, error: Exception) -> PictureError:
+        return PictureError(self.name(index), f"record cannot be read: {error}")
+
+    def _raw(self, index: int, encoded: bytes) -> Raw:
+        try:
+            record = self._parsed(encoded)
+        except Exception as error:  # and so does the parser of examples
+            raise self._unreadable(index, error) from error
         picture = read_picture(record[self.image_key], self.name(index))
         if self.attributes:
             values = [_at(record, name) for name in self.attributes]
@@ -54,6 +69,12 @@ class TfdsCollection:
         # -1 in splits whose labels were never published; who needs labels checks their range
         label = np.asarray(record[self.label_key], np.int32)
         return Raw(picture.image, picture.mode, {"label": label})
+
+    def _parsed(self, record: bytes) -> Any:
+        import tensorflow_datasets as tfds
+
+        encoded = {self.image_key: tfds.decode.SkipDecoding()}
+        return self.features.deserialize_example_np(record, decoders=encoded)
 
 
 def open_tfds(
@@ -83,13 +104,10 @@ def open_tfds(
     label_key = None if labels == "none" or attributes else _label_key(features)
     if label_key is None and not attributes:
         refuse_missing_labels(title, labels, "it has no ClassLabel")
-    skip = {
-        key: tfds.decode.SkipDecoding()
-        for key, feature in features.items()
-        if isinstance(feature, tfds.features.Image)
-    }
     try:
-        records = builder.as_data_source(split=split, decoders=skip)
+        records = builder.as_data_source(
+            split=split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+        )
     except NotImplementedError as error:
         stored = getattr(builder.info.file_format, "value", builder.info.file_format)
         raise DataError(
@@ -103,6 +121,7 @@ def open_tfds(
     return TfdsCollection(
         title=f"{title} {split}",
         records=records,
+        features=_subset(features, [image_key, label_key, *attributes]),
         image_key=image_key,
         label_key=label_key,
         fingerprint=_fingerprint(builder, split, len(records)),
@@ -161,6 +180,14 @@ def _numbers(features: Any, above: str = "") -> list[str]:
         elif np.dtype(feature.np_dtype).kind in "biuf":
             found.append(name)
     return found
+
+
+def _subset(features: Any, names: Iterable[str | None]) -> Any:
+    """What those names stand for and no more: parsing the rest of an example takes longer."""
+    import tensorflow_datasets as tfds
+
+    top = {name.split("/")[0] for name in names if name is not None}
+    return tfds.features.FeaturesDict({key: features[key] for key in sorted(top)})
 
 
 def _at(record: Any, name: str) -> Any:

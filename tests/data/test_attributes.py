@@ -15,8 +15,9 @@ from gan_jax.data.check import check_source
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.open import open_source
 from gan_jax.data.prepare import prepare_source
-from gan_jax.data.source import ArraySource, PictureSource, in_memory
+from gan_jax.data.source import PictureSource, in_memory
 from gan_jax.errors import DataError
+from tests.data.drawn import Drawn
 
 COUNT = 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 1), np.uint8)
@@ -183,7 +184,7 @@ EXPRESSIONS = ("neutral", "happy", "sad")
 
 
 @pytest.fixture
-def drawn(monkeypatch) -> ArraySource:
+def drawn(monkeypatch) -> Drawn:
     """Stands in for the renderer: four avatars of random parameters."""
     random = np.random.default_rng(3)
     parameters = random.uniform(-1, 1, (4, len(NAMES))).astype(np.float32)
@@ -197,7 +198,7 @@ def drawn(monkeypatch) -> ArraySource:
         "parameters": parameters,
         "intensity": np.float32([0.5, 0, 1, 0.25]),
     }
-    source = ArraySource(arrays, "fingerprint", 3, EXPRESSIONS)
+    source = Drawn(arrays, "fingerprint", 3, EXPRESSIONS)
     monkeypatch.setattr(avatars, "prepare", lambda *a: None)
     monkeypatch.setattr(avatars, "open_avatars", lambda *a: source)
     return source

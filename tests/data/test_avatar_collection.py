@@ -10,7 +10,8 @@ import pytest
 from gan_jax.data import avatars
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.open import open_source
-from gan_jax.data.source import ArraySource, PictureSource
+from gan_jax.data.source import PictureSource
+from tests.data.drawn import Drawn
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def calls(monkeypatch) -> list:
         "landmarks": np.ones((3, 5, 2), np.float32),
     }
     made = []
-    source = ArraySource(arrays, "fingerprint", 3, ("neutral", "happy", "sad"))
+    source = Drawn(arrays, "fingerprint", 3, ("neutral", "happy", "sad"))
     monkeypatch.setattr(avatars, "prepare", lambda *a: made.append(a), raising=False)
     monkeypatch.setattr(avatars, "open_avatars", lambda *a: made.append(a) or source, raising=False)
     return made

@@ -68,9 +68,18 @@ def test_compositing_is_the_over_formula():
     alpha = NOISE[..., 3:] / 255
     expected = alpha * NOISE[..., :3] + (1 - alpha) * np.array(background)
     out = composite(NOISE, background)
-    assert np.abs(out - expected).max() <= 0.5 + 1e-4
+    np.testing.assert_array_equal(out, np.rint(expected))
     grey = composite(NOISE[..., 2:], background)
     np.testing.assert_array_equal(grey, composite(NOISE[..., [2, 2, 2, 3]], background))
+
+
+@pytest.mark.parametrize("background", [0, 1, 127, 254, 255])
+def test_compositing_rounds_every_alpha_and_colour_to_nearest(background):
+    alpha, colour = np.meshgrid(np.arange(256), np.arange(256))
+    image = np.stack([colour, alpha], axis=-1).astype(np.uint8)
+    expected = (2 * (alpha * colour + (255 - alpha) * background) + 255) // 510  # v / 255 + 1/2
+    out = composite(image, (background,) * 3)
+    np.testing.assert_array_equal(out, np.repeat(expected[..., None], 3, axis=-1))
 
 
 def test_resizing_premultiplies_so_hidden_colour_does_not_bleed():

@@ -24,7 +24,7 @@ class Listed:
 class Bulk(Listed):
     """The same, read in bulk."""
 
-    def take(self, indices):
+    def take(self, indices, features):
         examples = [self[i] for i in indices]
         return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
 

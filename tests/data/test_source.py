@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -141,6 +142,33 @@ def test_an_unknown_rule_is_refused():
         PictureSource(Flawed(4), GEOMETRY, "ignore")  # pyright: ignore
 
 
+@dataclass
+class FlawedInBulk(Flawed):
+    """The same, read many at a time; `asked` are the features of each such call."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Raw]:
+        self.asked.append(tuple(features))
+        return [self.read(index) for index in indices]
+
+
+@pytest.mark.parametrize("kind", [Flawed, FlawedInBulk])
+def test_taking_many_is_reading_each(kind):
+    collection = kind(300, frozenset([17]), size=6)
+    source = PictureSource(collection, GEOMETRY, "skip")
+    for indices in ([3, 250], [16, 17, 40, 17]):  # with a bad one, and without
+        examples = [source[index] for index in indices]
+        batch = source.take(np.asarray(indices), ("image", "label"))
+        for key in ("image", "label"):
+            np.testing.assert_array_equal(batch[key], np.stack([e[key] for e in examples]))
+    assert source.take([9], ("image",)).keys() == {"image"}
+    assert source.tally.bad.keys() == {17} and 9 in source.tally.enlarged
+    assert getattr(collection, "asked", [("image",)])[-1] == ("image",)
+    with pytest.raises(PictureError, match="picture 17: damaged .on_bad_image=skip"):
+        PictureSource(collection, GEOMETRY, "error").take([16, 17], ("image",))
+
+
 def test_in_memory_is_the_same_source():
     source = PictureSource(Flawed(1000, frozenset([17])), GEOMETRY, "skip")
     seen = []
@@ -151,7 +179,8 @@ def test_in_memory_is_the_same_source():
         assert copy[index]["label"] == source[index]["label"]
     assert (len(copy), copy.num_classes, copy.fingerprint) == (1000, 1000, "f")
     assert seen[-1] == (1000, 1000) and seen == sorted(seen) and len(seen) > 10
-    batch = copy.take([5, 17, 5])
+    batch = copy.take([5, 17, 5], ("image", "label"))
+    assert copy.take([5], ("image",)).keys() == {"image"}
     assert batch["label"].tolist() == [5, 18, 5] and batch["image"].shape == (3, 8, 8, 3)
     assert bytes_in_memory(source) == sum(array.nbytes for array in copy.arrays.values())
 

@@ -218,3 +218,12 @@ def test_preparing_what_does_not_exist(tmp_path):
     assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="must be avatars"):
         prepare_source("mnist", None, None)
+
+
+def test_reading_many_at_once_is_reading_each(data_dir):
+    collection = opened(data_dir)
+    raws = collection.read_many([3, 0, 3], ("image", "label"))
+    for raw, index in zip(raws, [3, 0, 3], strict=True):
+        np.testing.assert_array_equal(raw.image, collection.read(index).image)
+        assert raw.fields == collection.read(index).fields
+    assert set(collection.features) == {"image", "label"}  # and the thumbnail is not parsed

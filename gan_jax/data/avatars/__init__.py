@@ -3,6 +3,6 @@
 The renderer (`renderer.py`, pure JAX) is imported only where something is drawn.
 """
 
-from gan_jax.data.avatars.dataset import open_avatars, prepare
+from gan_jax.data.avatars.dataset import FEATURES, open_avatars, prepare
 
-__all__ = ["open_avatars", "prepare"]
+__all__ = ["FEATURES", "open_avatars", "prepare"]
