@@ -29,8 +29,9 @@ from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, iterate
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.experiment import Experiment, load_experiment
+from gan_jax.feed import feed, on_devices
 from gan_jax.hardware import hardware, peak_memory
-from gan_jax.mesh import compile_rounds, put_batches, replicated
+from gan_jax.mesh import compile_rounds, replicated
 from gan_jax.population import init_population, make_population_rounds
 from gan_jax.program import Program
 from gan_jax.run_directory import now
@@ -233,10 +234,12 @@ def over_data(
     with StopFlag() as flag:
         rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
     per_call = config.steps_per_call
+    examples = on_devices(rounds, built.mesh) if config.data.on_device else None
+    source = feed(rounds, built.mesh, examples)
     calls = iterate(
-        rounds,
+        source,
         Calls(0, 10**9 * per_call, per_call, ()),
-        lambda batches: put_batches(batches, built.mesh),
+        source.put,
         threads=config.data.threads,
         prefetch=config.data.prefetch,
     )

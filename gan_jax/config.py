@@ -30,6 +30,7 @@ MAY_CHANGE_ON_RESUME = (
     "mesh.devices",
     "data.directory",
     "data.in_memory",
+    "data.on_device",
     "data.threads",
     "data.prefetch",
 )
@@ -62,6 +63,7 @@ def base_config() -> Config:
                 "seed": 0,  # of the order and the flips
                 "directory": "",  # of prepared sets; "" is TFDS's own default
                 "in_memory": True,  # decode everything once at the start
+                "on_device": False,  # and keep it there: calls send indices, not pictures
                 "threads": 2,  # that read ahead; 0 reads in the training thread
                 "prefetch": 4,  # calls read ahead
             },

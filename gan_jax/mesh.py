@@ -99,6 +99,15 @@ def rows_of_process(batch_size: int, mesh: Mesh) -> slice:
     return slice(mine[0] * per_device, (mine[-1] + 1) * per_device)
 
 
+def put_whole(arrays: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
+    """Arrays that every process has, whole on every device."""
+    sharding = replicated(mesh)
+    return {
+        name: jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+        for name, array in arrays.items()
+    }
+
+
 def put_batches(batches: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
     """This process's rows `[K, R, b, …]` as global arrays `[K, R, B, …]` on the devices."""
     sharding = rows_sharding(mesh)

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import math
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from gan_jax import processes, run_directory
 from gan_jax.checkpoint import Checkpoints
@@ -24,9 +25,9 @@ from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluator, Measure
 from gan_jax.evaluators.samples import conditions
 from gan_jax.experiment import Experiment
+from gan_jax.feed import feed
 from gan_jax.fine_tuning import from_another_run
 from gan_jax.loop import Edge, Loop
-from gan_jax.mesh import put_batches
 from gan_jax.profile import Window
 from gan_jax.program import Program
 from gan_jax.recorder import Recorder
@@ -59,6 +60,7 @@ class Run:
     directory: Path
     program: Program
     rounds: Rounds
+    examples: Mapping[str, Array] | None
     evaluators: Sequence[tuple[Evaluator, Measure]]
     console: Console
     flag: StopFlag
@@ -318,14 +320,8 @@ class Run:
     ) -> Iterator[tuple[int, int, Any]]:
         calls = Calls(step, end, self.config.steps_per_call, cadences)
         data = self.config.data
-        mesh = self.program.mesh
-        return iterate(
-            self.reading,
-            calls,
-            lambda batches: put_batches(batches, mesh),
-            threads=data.threads,
-            prefetch=data.prefetch,
-        )
+        source = feed(self.reading, self.program.mesh, self.examples)
+        return iterate(source, calls, source.put, threads=data.threads, prefetch=data.prefetch)
 
     def _save(self, step: int, state: TrainState, metrics: dict[str, float]) -> None:
         if self.checkpoints.saved_step == step:

@@ -62,6 +62,8 @@ def check(config: Any) -> None:
         raise UsageError(f"mesh.view={config.mesh.view!r}: must be {' or '.join(VIEWS)}")
     if config.precision not in PRECISIONS:
         raise UsageError(f"precision={config.precision!r}: must be {' or '.join(PRECISIONS)}")
+    if config.data.on_device and not config.data.in_memory:
+        raise UsageError("data.on_device=True: needs data.in_memory=True")
     if config.collapse.action not in COLLAPSE_ACTIONS:
         raise UsageError(
             f"collapse.action={config.collapse.action!r}: must be one of "

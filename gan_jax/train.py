@@ -17,6 +17,7 @@ from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.needs import check_weights
 from gan_jax.experiment import Experiment, guarded, load_experiment
+from gan_jax.feed import on_devices
 from gan_jax.flat_state import size_in_bytes
 from gan_jax.profile import window_of
 from gan_jax.run import Run
@@ -118,12 +119,14 @@ def train(
         needed = 2 * size_in_bytes(built.abstract_state)
         processes.on_process_0(lambda: _take(directory, experiment, stack, console, needed))
         rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
+        examples = on_devices(rounds, built.mesh) if experiment.config.data.on_device else None
         run = Run(
             experiment=experiment,
             directory=directory,
             program=built,
             rounds=rounds,
             evaluators=opened,
+            examples=examples,
             console=console,
             flag=flag,
             profile=profile,

@@ -13,8 +13,8 @@ FLOORS = {
     1: "layers networks",
     2: "recipe state update step population recipes",
     3: "data images weights checkpoint checkpoint_directory manifest retention flat_state durable "
-    "processes orbax_noise workdir writer mesh timing signals durations hardware devices ceiling "
-    "profile",
+    "processes orbax_noise workdir writer mesh feed timing signals durations hardware devices "
+    "ceiling profile",
     4: "evaluators latents",
     5: "settings config experiment console program training_data recorder loop run run_directory "
     "fine_tuning sample_writer train trained sample report data_command weights_command cli "

@@ -145,6 +145,17 @@ def test_the_same_seed_twice_and_all_that_must_not_matter(gan_jax, whole, tmp_pa
 
 
 @pytest.mark.slow
+def test_continued_with_the_data_on_the_devices(gan_jax, whole, tmp_path):
+    name, k = DEFAULT
+    workdir = tmp_path / "run"
+    result = gan_jax(*arguments(name, k, workdir), "--stop_at=13")
+    assert result.returncode == 0, result.stderr
+    result = gan_jax(*arguments(name, k, workdir), "--config.data.on_device=true")
+    assert result.returncode == 0, result.stderr
+    assert_same_run(whole(name, k), workdir)
+
+
+@pytest.mark.slow
 def test_logging_less_changes_no_state(gan_jax, whole, tmp_path):
     name, k = DEFAULT
     result = gan_jax(*arguments(name, k, tmp_path / "run"), "--config.log_every=40 steps")

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import grain
 import numpy as np
@@ -20,6 +20,7 @@ from gan_jax.errors import DataError
 from gan_jax.ops.pixels import FLIP
 
 Arrays = Mapping[str, np.ndarray]
+INDEX = "index"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,17 +55,27 @@ class Rounds:
             DataError: a class out of range, attributes that are not finite, a missing key, or
                 what the source raises.
         """
-        positions = self._positions(step, count)
-        chosen = order.indices(positions, len(self.source), self.seed)
+        batches = self.read_indices(step, count)
+        chosen = batches.pop(INDEX)
         examples = take(self.source, chosen.reshape(-1), self.keys)
         self._check_labels(examples)
-        batches = {
+        return batches | {
             name: stacked.reshape(*chosen.shape, *stacked.shape[1:])
             for name, stacked in examples.items()
         }
-        if self.flip:
-            batches[FLIP] = order.coins(positions, self.seed)
-        return batches
+
+    def read_indices(self, step: int, count: int = 1) -> dict[str, np.ndarray]:
+        """What `read` makes its batches of: the examples' int32 `index`, and bool `flip` where
+        pictures are flipped; both `[count, R, b]`."""
+        positions = self._positions(step, count)
+        chosen = {INDEX: order.indices(positions, len(self.source), self.seed).astype(np.int32)}
+        return chosen | ({FLIP: order.coins(positions, self.seed)} if self.flip else {})
+
+    def everything(self) -> dict[str, np.ndarray]:
+        """All examples of the source in its order, `[N, …]` a name; raises as `read`."""
+        examples = take(self.source, np.arange(len(self.source)), self.keys)
+        self._check_labels(examples)
+        return examples
 
     def rolled_back(self, times: int) -> Rounds:
         """The rounds of a run after so many roll-backs: another order and other flips, or the same
@@ -172,8 +183,14 @@ class Calls:
         return step, min(self.rounds_per_call, int(self._edges[stretch + 1]) - step)
 
 
+class Readable(Protocol):
+    """Rounds, or what stands in for them."""
+
+    def read(self, step: int, count: int) -> dict[str, np.ndarray]: ...
+
+
 def iterate(
-    rounds: Rounds, calls: Calls, put: Callable[[Arrays], Any], *, threads: int, prefetch: int
+    rounds: Readable, calls: Calls, put: Callable[[Arrays], Any], *, threads: int, prefetch: int
 ) -> Iterator[tuple[int, int, Any]]:
     """`(first step, rounds, put(batches [K, R, b, …]))` of each call, read ahead of its use.
 
