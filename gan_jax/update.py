@@ -81,25 +81,39 @@ class Update:
     def _accumulated(self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array):
         """Gradients and metrics averaged over a batch's parts; statistics and extra threaded."""
         if self.accumulate == 1:
-            return self._gradients(phase, nets, extra, batch, key)
+            return self._over_devices(self._gradients(phase, nets, extra, batch, key))
 
-        def part(carry, inputs):
-            stats, extra = carry
+        def part(threaded, inputs):
+            stats, extra = threaded
             index, batch = inputs
             seen = {name: net.replace(stats=stats[name]) for name, net in nets.items()}
             part_key = jax.random.fold_in(key, index)
             grads, stats, extra, metrics = self._gradients(phase, seen, extra, batch, part_key)
-            return (stats, extra), (grads, metrics)
+            return self._over_devices((stats, extra)), (grads, metrics)
 
-        start = ({name: net.stats for name, net in nets.items()}, extra)
+        def add(carry, inputs):
+            threaded, total = carry
+            threaded, measured = part(threaded, inputs)
+            return (threaded, jax.tree.map(jnp.add, total, measured)), None
+
         parts = jax.tree.map(lambda leaf: _split(leaf, self.accumulate), dict(batch))
         inputs = (jnp.arange(self.accumulate), parts)
-        (stats, extra), measured = lax.scan(part, start, inputs)
-        grads, metrics = _mean_over_first_axis(measured)
+        threaded = ({name: net.stats for name, net in nets.items()}, extra)
+        shapes = jax.eval_shape(part, threaded, jax.tree.map(lambda leaf: leaf[0], inputs))[1]
+        total = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        ((stats, extra), total), _ = lax.scan(add, (threaded, total), inputs)
+        # One sum over devices for all parts, not one for each.
+        mean = jax.tree.map(lambda leaf: leaf / self.accumulate, total)
+        grads, metrics = self._over_devices(mean)
         return grads, stats, extra, metrics
 
+    def _over_devices(self, tree: PyTree) -> PyTree:
+        """The mean over the devices of the per-device view; elsewhere nothing."""
+        return tree if self.axis_name is None else lax.pmean(tree, self.axis_name)
+
     def _gradients(self, phase: Phase, nets: NetStates, extra: PyTree, batch: Batch, key: Array):
-        """Gradients by network, and what the loss moved: statistics, extra, metrics."""
+        """This device's gradients by network, and what the loss moved: statistics, extra,
+        metrics."""
         modules = {**self.recipe.networks, **self.recipe.frozen}
         nets_key, loss_key = jax.random.split(key)
 
@@ -117,8 +131,6 @@ class Update:
 
         trained = {name: nets[name].params for name in phase.trains}
         (_, moved), grads = jax.value_and_grad(loss, has_aux=True)(trained)
-        if self.axis_name is not None:
-            grads, moved = lax.pmean((grads, moved), self.axis_name)
         return grads, *moved
 
 

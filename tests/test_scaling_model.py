@@ -100,6 +100,23 @@ def test_the_compiler_adds_up_what_the_model_says(model, view):
     expected = sum(one.gradients + getattr(one, beside) for one in sent)
     assert sum(sizes) == pytest.approx(expected, rel=1e-3)
     assert len(sizes) == len(sent) + (sum(o.layers for o in sent) if view == "global" else 0)
+    assert not re.findall(r" (all-to-all|all-gather|collective-permute)\(", text)  # no pixel moves
+
+
+@pytest.mark.slow
+def test_accumulating_sends_the_gradients_once(model):
+    """After the loop over the parts, in which statistics alone are averaged."""
+    name = f"{EXPERIMENTS}/avatars_dcgan.py:smoke"
+    settings = [("mesh.view", "per_device"), ("batch_size", "16"), ("accumulate", "2")]
+    built = program.build(load_experiment(name, settings))
+    text = built.compile().as_text()
+    sent = [model.sent_by(phase, built.abstract_state.nets) for phase in built.recipe.phases]
+    loops = set(re.findall(r"body=%([\w.-]+)", text))
+    inside = [block for block in text.split("\n\n") if block.split(" ", 1)[0].lstrip("%") in loops]
+    assert len(loops) == len(inside) >= len(sent)
+    assert sum(all_reduces(text)) > 0.99 * sum(one.gradients for one in sent)
+    in_loops = sum(sum(all_reduces(block)) for block in inside)
+    assert in_loops <= 1.01 * sum(one.statistics for one in sent)
 
 
 def all_reduces(text):

@@ -134,9 +134,9 @@ class Contest:
             of_real, nets = nets(name, real, label)
             of_fake, nets = nets(name, fake, label)
             return verdict_of(of_real), verdict_of(of_fake), nets
-        labels = None if label is None else jnp.concatenate([label, label])
-        output, nets = nets(name, jnp.concatenate([real, fake]), labels)
-        return *_halves(verdict_of(output)), nets
+        labels = None if label is None else jnp.repeat(label, 2, axis=0)
+        output, nets = nets(name, _in_pairs(real, fake), labels)
+        return *_apart(verdict_of(output)), nets
 
 
 def _in_turn(parts: Sequence[Array]) -> Array:
@@ -148,13 +148,21 @@ def _in_turn(parts: Sequence[Array]) -> Array:
     return jnp.concatenate(parts)[np.argsort(places)]
 
 
-def _halves(verdict: Verdict) -> tuple[Verdict, Verdict]:
-    """Of a joint batch; the proxies belong to both."""
-    middle = len(verdict.logits) // 2
+def _in_pairs(real: Array, fake: Array) -> Array:
+    """`[B, …]` and `[B, …]` to `[2 B, …]`, one of each in turn: put one after the other, the rows
+    of a joint batch would lie on other devices than those that hold them."""
+    return jnp.stack([real, fake], axis=1).reshape(-1, *real.shape[1:])
 
-    def half(which: slice) -> Verdict:
-        fields = {name: value[which] for name, value in verdict._asdict().items()
-                  if value is not None and name != "proxies"}  # fmt: skip
+
+def _apart(verdict: Verdict) -> tuple[Verdict, Verdict]:
+    """On the real and the generated rows of a joint batch; the proxies belong to both."""
+
+    def every_other(first: int) -> Verdict:
+        fields = {
+            name: value.reshape(-1, 2, *value.shape[1:])[:, first]
+            for name, value in verdict._asdict().items()
+            if value is not None and name != "proxies"
+        }
         return verdict._replace(**fields)
 
-    return half(slice(None, middle)), half(slice(middle, None))
+    return every_other(0), every_other(1)
