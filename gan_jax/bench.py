@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="1,2,4",
         help="also several seeds in one program: so many members",
     )
+    parser.add_argument(
+        "--at_once",
+        type=int,
+        metavar="N",
+        help="members that are computed together, the others after them (default all)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the row to FILE.jsonl")
     parser.add_argument(
         "--against", type=Path, metavar="FILE", help="compare with the last such row of FILE"
@@ -66,6 +72,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     for name, least in (("repeats", 1), ("warm_up", 1)):
         if getattr(arguments, name) < least:
             raise UsageError(f"--{name}={getattr(arguments, name)}: must be at least {least}")
+    if arguments.at_once is not None and (arguments.at_once < 1 or not arguments.population):
+        raise UsageError(f"--at_once={arguments.at_once}: must be at least 1, with --population")
     program.use_compilation_cache()
     experiment = load_experiment(arguments.experiment, overrides)
     before = None
@@ -77,6 +85,7 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         warm_up=arguments.warm_up,
         synthetic=arguments.synthetic,
         population=sizes_in(arguments.population),
+        at_once=arguments.at_once,
         console=Console(),
     )
     row["overrides"] = dict(overrides)
@@ -97,11 +106,13 @@ def sizes_in(text: str) -> list[int]:
     return sizes
 
 
-def population_of(experiment: Experiment, built: Program, size: int, batches: Any) -> Trainer:
+def population_of(
+    experiment: Experiment, built: Program, size: int, at_once: int | None, batches: Any
+) -> Trainer:
     """So many seeds of the experiment in one program."""
     config = experiment.config
     step = program.step_of(experiment, built.recipe, built.optimizers)
-    rounds = make_population_rounds(step, config.steps_per_call)
+    rounds = make_population_rounds(step, config.steps_per_call, at_once)
     keys = jax.vmap(jax.random.key)(jax.numpy.arange(size))
     spec, whole = experiment.batch_spec(), replicated(built.mesh)
     initial = jax.jit(
@@ -130,6 +141,7 @@ def bench(
     warm_up: int,
     synthetic: bool,
     population: Sequence[int],
+    at_once: int | None,
     console: Console,
 ) -> dict[str, Any]:
     """All that is measured, as one JSON object; seconds are those of one round unless they say
@@ -141,6 +153,7 @@ def bench(
         warm_up: calls of each before the first sample.
         synthetic: whether to leave the data and the loop over them out.
         population: numbers of members that are trained in one program, each timed too.
+        at_once: members that are computed together; None for all.
         console: shows progress.
 
     Raises:
@@ -155,7 +168,8 @@ def bench(
     calls = Trainer(built, compiled, state, batches, config.steps_per_call).calls(ROUND, sorts)
     for size in population:
         console.say(f"compiling a population of {size}")
-        calls |= population_of(experiment, built, size, batches).calls(f"{size} members", sorts)
+        members = population_of(experiment, built, size, at_once, batches)
+        calls |= members.calls(f"{size} members", sorts)
     for index, phase in enumerate(phases):
         console.say(f"compiling the phase {phase.name}")
         calls[phase.name] = phase_call(experiment, built, index, batches)
@@ -178,7 +192,12 @@ def bench(
             for cost in bench_report.phases_of(costs.of_phases(experiment, built))
         ],
         "population": [
-            {"members": size, "seconds": rounds(f"{size} members")} for size in population
+            {
+                "members": size,
+                "at_once": min(at_once or size, size),
+                "seconds": rounds(f"{size} members"),
+            }
+            for size in population
         ],
         "ceiling_flops_per_second": product_flops / float(np.median(seconds[CEILING])),
         "compile_seconds": compiling,

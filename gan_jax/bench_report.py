@@ -94,13 +94,14 @@ def _line(name: str, seconds: dict[str, float], flops: float, ceiling: float) ->
 
 def _population(row: dict[str, Any]) -> list[list[str]]:
     """Against runs alone, one after another."""
-    lines = [["members in one program", "round", "member-steps/s", "of runs alone"]]
+    lines = [["members in one program", "at once", "round", "member-steps/s", "of runs alone"]]
     alone = row["round_seconds"]["median"]
     for entry in row["population"]:
         seconds, size = entry["seconds"]["median"], entry["members"]
         lines.append(
             [
                 str(size),
+                str(entry["at_once"]),
                 f"{1e3 * seconds:,.4g} ms",
                 rate(size / seconds),
                 f"{size * alone / seconds:.2f}",

@@ -14,7 +14,8 @@ finite guard skips its round and moves its counters. But a `lax.cond` that asks 
 number chooses between two results, and both are computed in every round: ADA, which does nothing
 at p = 0 in a run alone, costs a population its whole pipeline at every p.
 
-Accelerators gain where one run does not fill them, CPUs while the members' states fit the cache.
+Accelerators gain where one run does not fill them, CPUs while the members' states fit the cache;
+elsewhere `at_once=1` keeps one program and takes members in turn.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array
+from jax import Array, lax
 
 from gan_jax.augment.names import unknown
 from gan_jax.errors import UsageError
@@ -72,11 +73,18 @@ def init_population(
     return state.replace(step=jnp.zeros((), jnp.int32), hyper={**state.hyper, **given})
 
 
-def make_population_rounds(step: Step, rounds_per_call: int) -> Rounds:
+def make_population_rounds(step: Step, rounds_per_call: int, at_once: int | None = None) -> Rounds:
     """`rounds(population, frozen, batches, count) -> (population, metrics)`, as `make_rounds`.
 
     All members take the same batches `[rounds, R, B, …]` and frozen networks; metrics are
     `[rounds, K]`.
+
+    Args:
+        step: of a run alone.
+        rounds_per_call: of all members.
+        at_once: so many members' rounds are computed as one, by `vmap`, the next ones' after them;
+            all with None. Where one run fills the device, 1 is the fastest: the networks of one
+            member after another, and a `lax.cond` of theirs runs one branch.
     """
     rounds = make_rounds(step, rounds_per_call)
 
@@ -87,10 +95,15 @@ def make_population_rounds(step: Step, rounds_per_call: int) -> Rounds:
             after, metrics = rounds(alone.replace(step=state.step), frozen, batches, count)
             return after.replace(step=None), metrics, after.step
 
-        # With None vmap itself refuses a step number that would differ between members.
-        together = jax.vmap(one, out_axes=(0, 1, None))
-        after, metrics, next_step = together(state.replace(step=None))
-        return after.replace(step=next_step), metrics
+        members = state.replace(step=None)
+        if at_once is None:
+            # With None vmap itself refuses a step number that would differ between members.
+            after, metrics, next_step = jax.vmap(one, out_axes=(0, 1, None))(members)
+            return after.replace(step=next_step), metrics
+        batch_size = None if at_once == 1 else at_once
+        after, metrics, steps = lax.map(one, members, batch_size=batch_size)
+        metrics = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), metrics)
+        return after.replace(step=steps[0]), metrics
 
     return rounds_of_all
 

@@ -59,11 +59,16 @@ def test_a_row_and_its_comparison(gan_jax, tmp_path):
     assert row["hardware"]["packages"].keys() >= {"jax", "flax"}
     assert "of the ceiling" in first.stdout and "waiting" in first.stdout
     assert row["population"] == []
-    again = gan_jax(*arguments, "--synthetic", "--population=1,3", f"--against={file}")
+    again = gan_jax(
+        *arguments, "--synthetic", "--population=1,3", "--at_once=2", f"--against={file}"
+    )
     assert again.returncode == 0, again.stderr
     assert "times as fast as on" in again.stdout and "waiting" not in again.stdout
     first, second = map(json.loads, file.read_text().splitlines())
-    assert [entry["members"] for entry in second["population"]] == [1, 3]
+    assert [(entry["members"], entry["at_once"]) for entry in second["population"]] == [
+        (1, 1),
+        (3, 2),
+    ]
     assert "member-steps/s" in again.stdout
 
 
@@ -113,6 +118,7 @@ def test_rates():
         ("--repeats=0", "--repeats=0: must be at least 1"),
         ("--population=2,x", "--population='2,x': must be numbers of members, as 1,2,4,8"),
         ("--population=0", "--population='0': must be numbers of members, as 1,2,4,8"),
+        ("--at_once=2", "--at_once=2: must be at least 1, with --population"),
     ],
 )
 def test_bad_numbers(flag, message, capsys):

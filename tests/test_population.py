@@ -260,6 +260,18 @@ def test_the_step_number_must_be_shared_for_that(small):
     assert conditions(mapped, state.replace(step=jnp.zeros(3, jnp.int32)), {}, batch) == 0
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+def test_members_taken_in_turn_are_those_taken_together(small, at_once):
+    """Of three members, two at once leave one over."""
+    expected, metrics = small.five(small.rounds, small.population())
+    in_turn = compiled(make_population_rounds(small.step, 3, at_once))
+    after, rows = small.five(in_turn, small.population())
+    assert distance(after, expected) < 1e-10 and int(after.step) == 5
+    assert {name: row.shape for name, row in rows.items()} == {name: (5, 3) for name in rows}
+    for name, row in metrics.items():
+        np.testing.assert_allclose(rows[name], row, rtol=1e-5, atol=1e-6)
+
+
 def faded(nets, extra, batch, key, values):
     """A branch that is not taken at p = 0, where it and its gradient are not finite, as a pipeline
     that does nothing then."""
@@ -278,6 +290,7 @@ def test_what_members_decide_for_themselves_is_computed_for_all():
     alone, together = make_rounds(step, 3), make_population_rounds(step, 3)
     given = ({}, tiny.batches(3, 1), 3)
     assert conditions(together, start, *given) == 0
+    assert conditions(make_population_rounds(step, 3, at_once=1), start, *given) > 0
     assert conditions(alone, tiny.start(made), *given) > 0
     after, _ = jax.jit(together)(start, *given)
     for index, strength in enumerate(strengths):
