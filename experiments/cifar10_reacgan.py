@@ -14,6 +14,7 @@ FID in the loop: `--config.evaluate.on=true`, once `gan-jax weights import incep
 
 from __future__ import annotations
 
+import flax.linen as nn
 import optax
 
 from gan_jax import losses
@@ -75,7 +76,7 @@ def get_recipe(config: Config) -> Recipe:
         discriminator=BigGANDiscriminator(
             size,
             width=config.discriminator.width,
-            head=ContrastiveHead(classes, spectral=True),
+            head=ContrastiveHead(classes, spectral=True, kernel_init=nn.initializers.orthogonal()),
             dtype=dtype,
         ),
         latent_size=config.latent_size,

@@ -5,8 +5,9 @@
 
 Gulrajani et al. 2017: lambda 10, five turns, Adam (2e-4, 0, 0.9) whose rate falls to 0 over 100,000
 rounds, 128 features in every block, the mean over the last pixels. The authors' generator takes
-batches twice as large as the critic's; here both take 64. Expected (published, not measured by us):
-inception score 7.86 in the paper; FID 22.29 (mimicry), 53.98 (StudioGAN).
+batches twice as large as the critic's; here both take 64, and beside its weights their average is
+kept. Expected (published, not measured by us): inception score 7.86 in the paper; FID 22.29
+(mimicry), 53.98 (StudioGAN).
 
 FID in the loop: `--config.evaluate.on=true`, once `gan-jax weights import inception` was run.
 `:smoke` takes seconds, on handwritten digits.

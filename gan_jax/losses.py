@@ -118,10 +118,10 @@ def label_smoothing(real_target: float) -> AdversarialLoss:
     one-sided; t = 0.9 there).
 
     Raises:
-        ValueError: a target outside (0.5, 1].
+        UsageError: a target outside (0.5, 1].
     """
     if not 0.5 < real_target <= 1.0:
-        raise ValueError(f"label smoothing aims at a share above 0.5, at most 1, not {real_target}")
+        raise UsageError(f"label smoothing aims at a share above 0.5, at most 1, not {real_target}")
 
     def discriminator(real_logits: Array, fake_logits: Array) -> Array:
         return _cross_entropy(real_logits, fake_logits) + (1.0 - real_target) * real_logits

@@ -88,6 +88,7 @@ def build(experiment: Experiment) -> Program:
     mesh = make_mesh(config.mesh.devices)
     check_batch(config.batch_size, config.accumulate, mesh)
     recipe, optimizers = experiment.recipe(), experiment.optimizers()
+    settings.check_sizes(recipe.networks)
     settings.check_precision(config.precision, recipe.networks)
     initial = functools.partial(init, recipe, optimizers, batch_spec=experiment.batch_spec())
     whole = replicated(mesh)

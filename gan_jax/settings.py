@@ -34,6 +34,11 @@ LEAST = {
     "checkpoint.keep_every": 0,
 }
 LARGEST_SEED = 2**32 - 1
+SIZES = (
+    *("size", "channels", "width", "widths", "hidden", "channel_base", "channel_max"),
+    *("blocks", "group_width", "group_size", "w_features", "mapping_layers"),
+)
+"""What networks may call the numbers that they are made by."""
 PRECISIONS = ("float32", "bfloat16")
 COLLAPSE_ACTIONS = ("warn", "stop", "roll_back", "off")
 
@@ -101,6 +106,16 @@ def check_precision(precision: str, networks: Mapping[str, nn.Module]) -> None:
                 f"precision={precision!r}: the network {name!r} computes in {found}; give it "
                 "dtype=compute_dtype(config)"
             )
+
+
+def check_sizes(networks: Mapping[str, nn.Module]) -> None:
+    """Raises UsageError for a network's size of less than 1, under any of the names `SIZES`."""
+    for network, module in networks.items():
+        for name in SIZES:
+            size = getattr(module, name, None)
+            for number in size if isinstance(size, (tuple, list)) else (size,):
+                if isinstance(number, int) and number < 1:
+                    raise UsageError(f"the {network} has {name}={size}: must be at least 1")
 
 
 def check_seed(key: str, seed: int) -> None:

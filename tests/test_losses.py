@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import losses
+from gan_jax.errors import UsageError
 from tests.formulas import assert_slip_is_seen
 
 REAL = np.array([-3.0, -0.5, 0.0, 0.7, 4.0])
@@ -221,7 +222,7 @@ def test_label_smoothing_moves_the_real_target_alone():
         assert_slip_is_seen(smooth.discriminator(REAL, FAKE), slip)
     best = jax.grad(lambda x: smooth.discriminator(x, 0.0))(jnp.log(9.0))
     np.testing.assert_allclose(best, 0.0, atol=1e-6)
-    with pytest.raises(ValueError, match="above 0.5"):
+    with pytest.raises(UsageError, match="above 0.5"):
         losses.label_smoothing(0.1)
 
 

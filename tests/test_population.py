@@ -34,6 +34,7 @@ from tests import tiny
 from tests.recipes.parts import COMPILES_QUICKLY
 from tests.tiny import assert_bit_equal, assert_close, leaves
 
+LONG = (pytest.mark.slow, pytest.mark.long)
 SEEDS = (3, 5, 8)
 HYPER = {
     "generator.learning_rate": (1e-3, 3e-3, 1e-3),
@@ -211,7 +212,7 @@ def test_members_are_their_runs_alone(small):
     assert_members_are_their_runs_alone(small)
 
 
-@pytest.mark.parametrize("networks", [convolutional, pytest.param(dcgan, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("networks", [convolutional, pytest.param(dcgan, marks=LONG)])
 def test_convolutional_members_are_their_runs_alone(networks, float64):
     assert_members_are_their_runs_alone(Experiment(networks))
 

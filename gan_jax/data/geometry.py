@@ -102,11 +102,11 @@ def composite(image: np.ndarray, background: tuple[int, int, int]) -> np.ndarray
     stored sRGB values as browsers and paint programs do, rounded to nearest.
     """
     planes = image.reshape(-1, image.shape[-1]).T.astype(np.uint16, order="C")
-    colour, alpha = planes[:-1], planes[-1:]
-    blend = alpha * colour + (255 - alpha) * np.asarray(background, np.uint16)[:, None]
-    # v / 255 rounded, in 16 bits: with t = v + 128 it is (t + t // 256) // 256. No v is a tie, for
-    # 255 is odd. The test tries every alpha and colour.
-    blend += 128
+    under = np.asarray(background, np.uint16)[:, None]
+    # a·c + (255 - a)·b is a·(c - b) + 255·b: in 16 bits it wraps around and comes back.
+    blend = planes[-1:] * (planes[:-1] - under)
+    blend += 255 * under + 128
+    # v / 255 rounded: with t = v + 128 it is (t + t // 256) // 256. No v is a tie, for 255 is odd.
     blend += blend >> 8
     blend >>= 8
     return blend.astype(np.uint8).T.reshape(*image.shape[:-1], 3)

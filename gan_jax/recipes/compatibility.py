@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from math import inf
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 from gan_jax.errors import UsageError
 from gan_jax.layers.heads import AuxiliaryClassifierHead, ContrastiveHead, LinearHead
@@ -13,6 +14,10 @@ from gan_jax.recipes.contest import Contest
 from gan_jax.recipes.drawing import Styled
 from gan_jax.recipes.generator_regularisers import GeneratorRegulariser
 from gan_jax.recipes.regularisers import Regulariser
+from gan_jax.schedules import Schedule
+
+LAST = 2**31 - 1
+"""Of the steps that a state can count, and more pictures than any schedule lasts."""
 
 
 def check(
@@ -20,7 +25,7 @@ def check(
     networks: Mapping[str, nn.Module],
     num_classes: int,
     values: Mapping[str, float],
-    scheduled: Container[str],
+    schedules: Mapping[str, Schedule],
     regularisers: Sequence[Regulariser],
     generator_regularisers: Sequence[GeneratorRegulariser],
     keeps_top_k: bool,
@@ -38,7 +43,7 @@ def check(
     for value in needed:
         if value not in values:
             raise UsageError(f"the recipe's values lack {value!r}: add it to values={{…}}")
-    _check_ranges(contest, values, scheduled)
+    _check_ranges(contest, values, schedules)
     for term in (*regularisers, *generator_regularisers):
         if term.every < 1:
             raise UsageError(f"{term.name}: every={term.every} must be at least 1 (every round)")
@@ -96,8 +101,11 @@ def _check_that_labels_are_read(contest: Contest, networks: Mapping[str, nn.Modu
             )
 
 
-def _check_ranges(contest: Contest, values: Mapping[str, float], scheduled: Container[str]) -> None:
-    """Of the values that every recipe may have; a scheduled one is in units of its schedule."""
+def _check_ranges(
+    contest: Contest, values: Mapping[str, float], schedules: Mapping[str, Schedule]
+) -> None:
+    """Of the values that every recipe may have: a scheduled one's are what its schedule makes of it
+    in the first round and in the end."""
     if contest.latent_size < 1:
         raise UsageError(f"latent_size={contest.latent_size} must be at least 1")
     ranges = {"ema_decay": (0.0, 1.0), "augment_p": (0.0, 1.0), "augment_target": (-1.0, 1.0)}
@@ -106,6 +114,16 @@ def _check_ranges(contest: Contest, values: Mapping[str, float], scheduled: Cont
         low, high = ranges.get(name, (-inf, inf))
         if name.endswith("_weight"):
             low = 0.0
-        if name not in scheduled and not low <= value <= high:
-            bound = f"between {low:g} and {high:g}" if high < inf else f"at least {low:g}"
-            raise UsageError(f"{name}={value:g} must be {bound}")
+        if name not in schedules:
+            _check_range(f"{name}={value:g}", value, low, high)
+            continue
+        for step in (0, LAST):
+            made = float(schedules[name](jnp.int32(step), jnp.float32(step), jnp.float32(value)))
+            _check_range(f"{name}={value:g}, {made:g} by its schedule,", made, low, high)
+
+
+def _check_range(what: str, number: float, low: float, high: float) -> None:
+    if low <= number <= high and isfinite(number):
+        return
+    bound = f"between {low:g} and {high:g}" if high < inf else f"at least {low:g} and finite"
+    raise UsageError(f"{what} must be {bound if low > -inf else 'a finite number'}")
