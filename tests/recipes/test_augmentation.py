@@ -32,7 +32,10 @@ class Judge(nn.Module):
         return jnp.mean(images, axis=(1, 2, 3)) + bias
 
 
-def rounds(augmentation, count, bias=0.0, p=None, axis=None):
+IMAGES = np.random.default_rng(1).integers(0, 256, (1, SIZE, *SHAPE), np.uint8)
+
+
+def rounds(augmentation, count, bias=0.0, p=None, axis=None, target=0.6):
     """The state after so many rounds that learn nothing, and their metrics; `axis` divides a batch
     over two devices."""
     recipe = noise_recipe(
@@ -41,12 +44,12 @@ def rounds(augmentation, count, bias=0.0, p=None, axis=None):
         latent_size=LATENT,
         num_classes=0,
         loss=losses.non_saturating,
-        values={"ema_decay": 0.0, "augment_target": 0.6},
+        values={"ema_decay": 0.0, "augment_target": target},
         schedules={},
         augmentation=augmentation,
     )
     optimizers = {name: optax.sgd(0.0) for name in recipe.networks}
-    batch = np.random.default_rng(1).integers(0, 256, (1, SIZE, *SHAPE), np.uint8)
+    batch = IMAGES
     spec = {"image": jax.ShapeDtypeStruct((SIZE, *SHAPE), jnp.uint8)}
     make = jax.jit(
         lambda: init(recipe, optimizers, key(0), spec), compiler_options=COMPILES_QUICKLY
@@ -83,6 +86,20 @@ def test_p_follows_the_signs_every_fourth_turn(kind, bias, start, sign):
     _, rows = rounds(kind(ramp_kimg=RAMP_KIMG), 4, bias, start)
     found = [row["discriminator/augment_p"] for row in rows]
     np.testing.assert_allclose(found, [start] * 3 + [start + sign * 4 * SIZE / 100], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mean_sign", "target", "sign"),
+    [(0.0, 0.25, -1), (0.5, 0.25, 1), (0.5, 0.75, -1)],
+)
+def test_p_rises_where_the_mean_sign_is_above_the_target_else_falls(mean_sign, target, sign):
+    means = np.sort(np.mean(IMAGES[0] / 127.5 - 1, axis=(1, 2, 3)))
+    negative = round(SIZE * (1 - mean_sign) / 2)  # so many logits of the batch are
+    bias = -float(means[negative - 1] + means[negative]) / 2
+    adaptive = augmentation.adaptive(lambda images, key, p: images, ramp_kimg=RAMP_KIMG, interval=1)
+    _, [metrics] = rounds(adaptive, 1, bias, p=0.5, target=target)
+    expected = 0.5 + sign * SIZE / (1000 * RAMP_KIMG)
+    assert metrics["discriminator/augment_p"] == pytest.approx(expected)
 
 
 def test_two_devices_move_p_as_one_does():

@@ -20,7 +20,7 @@ from gan_jax.recipes.generator_regularisers import (
     path_length,
 )
 from gan_jax.recipes.regularisers import gradient_penalty, le_cam, r1, r2, zero_centred
-from gan_jax.schedules import constant
+from gan_jax.schedules import constant, cosine_over_images, from_step
 from tests.recipes.parts import (
     CLASSES,
     LATENT,
@@ -269,6 +269,31 @@ def test_an_augmentation_is_seen_by_all_phases():
         ({"latent_size": 0}, "latent_size=0 must be at least 1"),
         ({"discriminator_turns": 0}, "discriminator_turns=0 must be at least 1"),
         ({"values": {"ema_decay": 1.5}}, "ema_decay=1.5 must be between 0 and 1"),
+        (
+            {"values": {"ema_decay": 1.5}, "schedules": {"ema_decay": from_step(9)}},
+            "ema_decay=1.5, 1.5 by its schedule, must be between 0 and 1",
+        ),
+        (
+            {
+                "values": WEIGHTS | {"r1_weight": -1.0},
+                "regularisers": (r1(),),
+                "schedules": {"r1_weight": cosine_over_images(1000, 0.1)},
+            },
+            "r1_weight=-1, -1 by its schedule, must be at least 0 and finite",
+        ),
+        (
+            {
+                "values": WEIGHTS | {"r1_weight": 1.0},
+                "regularisers": (r1(),),
+                "schedules": {"r1_weight": cosine_over_images(1000, -0.1)},
+            },
+            "r1_weight=1, -0.1 by its schedule, must be at least 0 and finite",
+        ),
+        (
+            {"values": WEIGHTS | {"r1_weight": float("inf")}, "regularisers": (r1(),)},
+            "r1_weight=inf must be at least 0 and finite",
+        ),
+        ({"values": WEIGHTS | {"mine": float("nan")}}, "mine=nan must be a finite number"),
         ({"values": WEIGHTS | {"r1_weight": -1.0}}, "r1_weight=-1 must be at least 0"),
         (
             {"values": WEIGHTS | {"augment_target": 6.0}},

@@ -83,6 +83,64 @@ def made(params=GENERATOR):
     )
 
 
+def cubic(images):
+    """Sum(x^3) / 3, whose gradient by a picture is x^2."""
+    return jnp.sum(images**3, axis=(1, 2, 3)) / 3
+
+
+def norm_of_cubic(images):
+    return np.sqrt(np.sum(np.asarray(images) ** 4, axis=(1, 2, 3)))
+
+
+def between(real, fake):
+    """One share of `real` a pair, off the regulariser's key."""
+    share = np.asarray(jax.random.uniform(key(), (len(REAL), 1, 1, 1)))
+    return share * real + (1 - share) * fake
+
+
+def perturbed(images):
+    """DRAGAN's noise, off the regulariser's key: as wide as the pictures are."""
+    pixel_key, picture_key = jax.random.split(key())
+    noise = np.asarray(images).std() / 2 * jax.random.uniform(pixel_key, SHAPE)
+    return images + jax.random.uniform(picture_key, (len(REAL), 1, 1, 1)) * noise
+
+
+FAKE = np.tanh(np.random.default_rng(5).standard_normal(SHAPE))
+POINTS = {
+    "real": lambda: REAL,
+    "fake": lambda: FAKE,
+    "between real and fake": lambda: between(REAL, FAKE),
+    "between fake and real": lambda: between(FAKE, REAL),
+    "around real": lambda: perturbed(REAL),
+    "around fake": lambda: perturbed(FAKE),
+}
+PENALTIES = {
+    "r1": (regularisers.r1, "real", lambda norm: norm**2 / 2),
+    "r2": (regularisers.r2, "fake", lambda norm: norm**2 / 2),
+    "gradient_penalty": (
+        regularisers.gradient_penalty,
+        "between real and fake",
+        lambda norm: (norm - 1) ** 2,
+    ),
+    "zero_centred": (regularisers.zero_centred, "between real and fake", lambda norm: norm**2),
+    "dragan": (regularisers.dragan, "around real", lambda norm: (norm - 1) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_penalty_is_taken_at_its_own_pictures(name):
+    make, own, formula = PENALTIES[name]
+    seen = judged()._replace(discriminator=cubic, real=jnp.asarray(REAL), fake=jnp.asarray(FAKE))
+    for every in (1, 4):
+        term = make(every)
+        assert (term.name, term.every, term.start) == (name, every, ())
+    found, _ = make().measure(seen, ())
+    values = {point: formula(norm_of_cubic(at())) for point, at in POINTS.items()}
+    np.testing.assert_allclose(found, values.pop(own), rtol=1e-12)
+    for slip in values.values():
+        assert_slip_is_seen(found, slip)
+
+
 def test_consistency_is_its_formula():
     found, _ = regularisers.consistency(dim).measure(judged(), ())
     difference = judge(DISCRIMINATOR, REAL) - judge(DISCRIMINATOR, dim(REAL, key()))
