@@ -35,7 +35,9 @@ class Judge(nn.Module):
 IMAGES = np.random.default_rng(1).integers(0, 256, (1, SIZE, *SHAPE), np.uint8)
 
 
-def rounds(augmentation, count, bias=0.0, p=None, axis=None, target=0.6):
+def rounds(
+    augmentation, count, bias=0.0, p=None, axis=None, target=0.6, loss=losses.non_saturating
+):
     """The state after so many rounds that learn nothing, and their metrics; `axis` divides a batch
     over two devices."""
     recipe = noise_recipe(
@@ -43,7 +45,7 @@ def rounds(augmentation, count, bias=0.0, p=None, axis=None, target=0.6):
         discriminator=Judge(bias),
         latent_size=LATENT,
         num_classes=0,
-        loss=losses.non_saturating,
+        loss=loss,
         values={"ema_decay": 0.0, "augment_target": target},
         schedules={},
         augmentation=augmentation,
@@ -98,6 +100,17 @@ def test_p_rises_where_the_mean_sign_is_above_the_target_else_falls(mean_sign, t
     bias = -float(means[negative - 1] + means[negative]) / 2
     adaptive = augmentation.adaptive(lambda images, key, p: images, ramp_kimg=RAMP_KIMG, interval=1)
     _, [metrics] = rounds(adaptive, 1, bias, p=0.5, target=target)
+    expected = 0.5 + sign * SIZE / (1000 * RAMP_KIMG)
+    assert metrics["discriminator/augment_p"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("loss", "sign"), [(losses.non_saturating, 1), (losses.least_squares, -1)])
+def test_signs_are_those_above_the_boundary_of_the_loss(loss, sign):
+    """Logits of 1/4 say "real" where 0 is the boundary, and "fake" where it is 1/2."""
+    adaptive = augmentation.adaptive(
+        lambda images, key, p: 0.0 * images + 0.25, ramp_kimg=RAMP_KIMG, interval=1
+    )
+    _, [metrics] = rounds(adaptive, 1, p=0.5, loss=loss)
     expected = 0.5 + sign * SIZE / (1000 * RAMP_KIMG)
     assert metrics["discriminator/augment_p"] == pytest.approx(expected)
 
