@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -134,6 +135,9 @@ def import_file(path: Path, neighbours: Path | None = None) -> ModuleType:
 def _other_files(path: Path) -> str:
     folder = path.parent
     names = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)
+    if close:
+        return f"; the nearest is {folder / close[0]}"
     return f"; in {folder} there are {', '.join(names)}" if names else ""
 
 

@@ -181,8 +181,7 @@ def table(found: dict[str, Any]) -> str:
     ]
     phases.append(("round", "", "", "", amount(found["flops_per_round"], "FLOP")))
     parts = [head, columns(networks), columns(phases), _expected(found)]
-    if "compiled" in found:
-        parts.append(_memory(found))
+    parts.append(_memory(found) if "compiled" in found else "memory of a device: with --compile")
     return "\n\n".join(parts)
 
 

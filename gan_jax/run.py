@@ -129,6 +129,7 @@ class Run:
         data = fingerprint(self.rounds.source)
         if is_run_directory(self.directory):
             run_directory.check_same_data(self.directory, data)
+            run_directory.keep_settings(self.directory, self.experiment)
         else:
             run_directory.begin(self.directory, self.experiment, data)
 

@@ -71,6 +71,15 @@ def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
         raise StorageError(f"{workdir} cannot be written: {error.strerror}") from error
 
 
+def keep_settings(workdir: Path, experiment: Experiment) -> None:
+    """Writes those settings that a run goes on with, of which a few may be others than before."""
+    if read(workdir)[1] != json.loads(json.dumps(experiment.config.to_dict())):
+        try:
+            write_json(workdir / CONFIG, experiment.config.to_dict())
+        except OSError as error:
+            raise StorageError(f"{workdir / CONFIG} cannot be written: {error.strerror}") from error
+
+
 def read(workdir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """(run.json, config.json) of a run directory; raises StorageError if one is unreadable.
 

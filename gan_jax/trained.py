@@ -31,7 +31,7 @@ BATCH = 64
 """Pictures that are generated at once."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Trained:
     """A run at one of its checkpoints.
 
@@ -55,6 +55,9 @@ class Trained:
     def config(self) -> configs.Config:
         """The settings of the run."""
         return self.experiment.config
+
+    def __repr__(self) -> str:
+        return f"<run of {self.experiment.name} in {self.directory} at step {self.step}>"
 
     def at(self, step: int | str, say: Say = print) -> Trained:
         """The same run at another checkpoint; errors as of `load`."""

@@ -102,6 +102,8 @@ def test_paths_that_are_no_experiment(write, tmp_path):
     path = write(WHOLE)
     with pytest.raises(UsageError, match=r"no experiment file .*none.py; in .* there are made.py"):
         load_experiment(str(tmp_path / "none.py"))
+    with pytest.raises(UsageError, match=r"no experiment file .*; the nearest is .*/made.py$"):
+        load_experiment(str(tmp_path / "mdae.py"))
     with pytest.raises(UsageError, match="no experiment file"):
         load_experiment(str(tmp_path / "no_folder" / "none.py"))
     with pytest.raises(UsageError, match="is no Python file"):

@@ -11,7 +11,14 @@ import pytest
 from gan_jax import run_directory
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.experiment import load_experiment
-from gan_jax.run_directory import begin, check_same_data, check_same_run, environment, read
+from gan_jax.run_directory import (
+    begin,
+    check_same_data,
+    check_same_run,
+    environment,
+    keep_settings,
+    read,
+)
 
 TEXT = """
 from gan_jax.config import base_config, choose
@@ -43,6 +50,18 @@ def workdir(tmp_path, file):
 
 def small(file, **overrides):
     return load_experiment(f"{file}:small", list(overrides.items()))
+
+
+def test_a_run_that_goes_on_keeps_what_it_goes_on_with(workdir, file):
+    longer = small(file, total="7 epochs")
+    assert check_same_run(workdir, longer) == []
+    before = (workdir / "run.json").read_text()
+    keep_settings(workdir, longer)
+    assert read(workdir)[1] == json.loads(json.dumps(longer.config.to_dict()))
+    assert read(workdir)[1]["total"] == "7 epochs" and (workdir / "run.json").read_text() == before
+    written = (workdir / "config.json").stat().st_mtime_ns
+    keep_settings(workdir, longer)
+    assert (workdir / "config.json").stat().st_mtime_ns == written
 
 
 def test_what_a_run_writes(workdir, file):

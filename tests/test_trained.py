@@ -37,6 +37,10 @@ def trained(workdir):
     return gan_jax.load(workdir, say=pytest.fail)
 
 
+def test_it_is_shown_in_one_line(trained, workdir):
+    assert repr(trained) == f"<run of digits_mlp-smoke in {workdir} at step 40>"
+
+
 def test_shape_and_determinism(trained, workdir):
     pictures = trained.sample(16, seed=0)
     assert pictures.shape == (16, 8, 8, 1) and pictures.dtype == np.uint8
