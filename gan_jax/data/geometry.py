@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -44,9 +45,22 @@ class Geometry:
 
 def fit(image: np.ndarray, geometry: Geometry) -> np.ndarray:
     """uint8 `[H, W, C]`, C in 1..4 as in `Picture` → uint8 `[size, size, channels]`."""
+    return with_channels(_sized(image, geometry), geometry)
+
+
+def fit_all(images: Sequence[np.ndarray], geometry: Geometry) -> np.ndarray:
+    """`fit` of each, stacked: uint8 `[B, size, size, channels]`. Where all have as many channels
+    these are converted at once, in half of the time."""
+    sized = [_sized(image, geometry) for image in images]
+    if len({image.shape for image in sized}) == 1:
+        return with_channels(np.stack(sized), geometry)
+    return np.stack([with_channels(image, geometry) for image in sized])
+
+
+def _sized(image: np.ndarray, geometry: Geometry) -> np.ndarray:
     if geometry.crop == "centre":
         image = centre_square(image)
-    return with_channels(resize(image, geometry.size), geometry)
+    return resize(image, geometry.size)
 
 
 def is_smaller(image: np.ndarray, geometry: Geometry) -> bool:
@@ -77,17 +91,19 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def with_channels(image: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """uint8 `[H, W, 1..4]` → `[H, W, geometry.channels]`.
+    """uint8 `[..., H, W, 1..4]` → `[..., H, W, geometry.channels]`.
 
     Colour under alpha 0 says nothing; in RGBA it is made black, so that equal pictures are equal.
     """
-    has_alpha = image.shape[2] in (2, 4)
+    has_alpha = image.shape[-1] in (2, 4)
     if has_alpha and geometry.channels != 4:
         image = composite(image, geometry.background)
-    if image.shape[2] == geometry.channels != 4:
+    if image.shape[-1] == geometry.channels != 4:
         return image
     if geometry.channels == 1:
-        return np.array(_to_pillow(image).convert("L"))[..., None]  # ITU-R 601 luma
+        tall = image.reshape(-1, *image.shape[-2:])
+        luma = np.array(_to_pillow(tall).convert("L"))  # ITU-R 601
+        return luma.reshape(*image.shape[:-1], 1)
     colour = _as_rgb(image)
     if geometry.channels == 3:
         return colour
@@ -101,19 +117,23 @@ def composite(image: np.ndarray, background: tuple[int, int, int]) -> np.ndarray
     `a·colour + (1 - a)·background` with straight alpha (Porter and Duff 1984, "over"), on the
     stored sRGB values as browsers and paint programs do, rounded to nearest.
     """
-    planes = image.reshape(-1, image.shape[-1]).T.astype(np.uint16, order="C")
-    under = np.asarray(background, np.uint16)[:, None]
-    # a·c + (255 - a)·b is a·(c - b) + 255·b: in 16 bits it wraps around and comes back.
-    blend = planes[-1:] * (planes[:-1] - under)
-    blend += 255 * under + 128
-    # v / 255 rounded: with t = v + 128 it is (t + t // 256) // 256. No v is a tie, for 255 is odd.
-    blend += blend >> 8
-    blend >>= 8
-    return blend.astype(np.uint8).T.reshape(*image.shape[:-1], 3)
+    result = np.empty((*image.shape[:-1], 3), np.uint8)
+    alpha = image[..., -1].astype(np.uint16)
+    for channel, under in enumerate(background):
+        # a·c + (255 - a)·b is a·(c - b) + 255·b: in 16 bits it wraps around and comes back.
+        blend = _as_rgb(image[..., :-1])[..., channel].astype(np.uint16)
+        blend -= np.uint16(under)
+        blend *= alpha
+        # v / 255 rounded is (t + t // 256) // 256 for t = v + 128; no v is a tie, for 255 is odd.
+        blend += np.uint16(255 * under + 128)
+        blend += blend >> 8
+        blend >>= 8
+        result[..., channel] = blend
+    return result
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
-    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+    return image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
 
 
 def _to_pillow(image: np.ndarray) -> Image.Image:

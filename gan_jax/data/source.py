@@ -11,7 +11,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 
 from gan_jax.data.collection import BulkCollection, Collection, Raw
-from gan_jax.data.geometry import Geometry, fit, is_smaller
+from gan_jax.data.geometry import Geometry, fit, fit_all, is_smaller
 from gan_jax.data.pictures import PictureError
 from gan_jax.errors import DataError, UsageError
 
@@ -122,7 +122,7 @@ class PictureSource:
             for key in raws[0].fields
             if key in features
         }
-        return {"image": np.stack([fit(raw.image, self.geometry) for raw in raws]), **fields}
+        return {"image": fit_all([raw.image for raw in raws], self.geometry), **fields}
 
     def remarks(self) -> list[str]:
         """What a person should know of the pictures read so far, a line each."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.data.geometry import Geometry, centre_square, composite, fit, is_smaller
+from gan_jax.data.geometry import Geometry, centre_square, composite, fit, fit_all, is_smaller
 from gan_jax.errors import UsageError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (37, 53, 4), np.uint8)
@@ -80,6 +80,17 @@ def test_compositing_rounds_every_alpha_and_colour_to_nearest(background):
     expected = (2 * (alpha * colour + (255 - alpha) * background) + 255) // 510  # v / 255 + 1/2
     out = composite(image, (background,) * 3)
     np.testing.assert_array_equal(out, np.repeat(expected[..., None], 3, axis=-1))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("stored", [(1, 1), (2, 2), (3, 3), (4, 4), (1, 3), (3, 4), (2, 4)])
+def test_a_batch_is_fitted_as_its_pictures_are(stored, channels):
+    random = np.random.default_rng(7)
+    images = [random.integers(0, 256, (6 + 2 * i, 6, c), np.uint8) for i, c in enumerate(stored)]
+    geometry = Geometry(size=6, channels=channels, background=(0, 130, 255))
+    batch = fit_all(images, geometry)
+    assert batch.dtype == np.uint8
+    np.testing.assert_array_equal(batch, [fit(image, geometry) for image in images])
 
 
 def test_resizing_premultiplies_so_hidden_colour_does_not_bleed():
