@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from jax import lax
 
+from gan_jax import penalties
 from gan_jax.costs import of_phases
 from gan_jax.experiment import load_experiment
 from gan_jax.flops import flops_of
+from gan_jax.networks.r3gan import R3GANDiscriminator
 from gan_jax.ops.convolution import convolution, in_form, transposed_convolution
 from gan_jax.program import build
 from tests.conftest import EXPERIMENTS
@@ -78,6 +80,44 @@ def test_what_no_result_needs_is_not_counted():
 
     assert flops_of(lambda a: jax.jit(two)(a)[0], a) == 2 * 4**3
     assert flops_of(lambda a: lax.scan(lambda c, _: (c, c @ c), a, None, 3)[0], a) == 0
+
+
+def test_what_is_said_twice_is_counted_once():
+    """As compilers work it out: the logits of a loss are those that its R1 begins with."""
+    kernel = jax.ShapeDtypeStruct((12, 12), jnp.float32)
+    one = 2 * 2 * 64 * 12 * 12
+
+    @jax.jit
+    def product(x, kernel):
+        return x @ kernel
+
+    assert flops_of(lambda x, k: product(x, k) + x @ k, X, kernel) == one
+    assert flops_of(lambda x, k: x @ k + (x + 1) @ k, X, kernel) == 2 * one
+    assert flops_of(lambda x, k: x @ k + x.swapaxes(1, 2) @ k, X, kernel) == 2 * one
+
+    def noisy(x, k, seed):  # an array of its own in each call, and a key
+        return (x * jnp.asarray(np.full(12, 3.0)) + jax.random.normal(jax.random.key(seed))) @ k
+
+    assert flops_of(lambda x, k: noisy(x, k, 0) + noisy(x, k, 0), X, kernel) == one
+    assert flops_of(lambda x, k: noisy(x, k, 0) + noisy(x, k, 1), X, kernel) == 2 * one
+
+    discriminator = R3GANDiscriminator(32, (16, 16, 16, 16))
+    images = jnp.zeros((2, 32, 32, 3))
+    variables = jax.eval_shape(
+        lambda key: discriminator.init(key, images, train=True), jax.random.key(0)
+    )
+
+    def logits(variables, images):
+        return discriminator.apply(variables, images, train=True)
+
+    def loss(variables, images):
+        penalty = penalties.r1(lambda images: logits(variables, images), images)
+        return jnp.mean(logits(variables, images) + penalty)
+
+    forward = flops_of(logits, variables, images)
+    # Forward, the slope; both of the weights and of what comes before them.
+    found = flops_of(jax.grad(loss), variables, images)
+    assert found == pytest.approx(6 * forward, rel=0.005)
 
 
 def test_the_form_of_a_convolution_is_that_of_the_trace():

@@ -111,10 +111,11 @@ def _judged(
     discriminator, label = nets.fixed(name), pictures.label
 
     def logits(images: Array) -> Array:
-        return verdict_of(discriminator(lens.real(images), label)).logits
+        return verdict_of(discriminator(images, label)).logits
 
     return Judged(
-        discriminator=logits,
+        discriminator=lambda images: logits(lens.real(images)),
+        of_fakes=lambda images: logits(lens.fake(images)),
         real=pictures.real,
         fake=pictures.fake,
         real_logits=verdicts[0].logits,

@@ -25,8 +25,10 @@ class Judged(NamedTuple):
     """What a regulariser may use of one discriminator's round.
 
     Attributes:
-        discriminator: `images -> logits [B]`, at the batch's labels, behind the augmentation; it
-            leaves statistics alone.
+        discriminator: `images -> logits [B]`, at the batch's labels, behind the augmentation as
+            the loss drew it for real pictures; it leaves statistics alone.
+        of_fakes: the same behind the generated pictures' draw, so that what the loss has said of
+            them already is not worked out again.
         real: `[B, H, W, C]`.
         fake: `[B, H, W, C]`.
         real_logits: `[B]`.
@@ -38,6 +40,7 @@ class Judged(NamedTuple):
     """
 
     discriminator: Callable[[Array], Array]
+    of_fakes: Callable[[Array], Array]
     real: Array
     fake: Array
     real_logits: Array
@@ -79,7 +82,7 @@ def r1(every: int = 1) -> Regulariser:
 
 def r2(every: int = 1) -> Regulariser:
     """gamma/2 |grad D(G(z))|^2; `r2_weight` is gamma."""
-    return _stateless("r2", lambda j: penalties.r2(j.discriminator, j.fake), every)
+    return _stateless("r2", lambda j: penalties.r2(j.of_fakes, j.fake), every)
 
 
 def gradient_penalty(every: int = 1) -> Regulariser:
@@ -119,12 +122,12 @@ def balanced_consistency(transform: Transform, every: int = 1) -> Regulariser:
     """bCR: CR on real and on generated pictures; published weight 10 for both halves."""
 
     def measure(j: Judged) -> Array:
-        def half(images: Array, key: Array) -> Array:
-            changed = j.discriminator(transform(images, key))
-            return regularisation.consistency(j.discriminator(images), changed)
+        def half(discriminator: Callable, images: Array, key: Array) -> Array:
+            changed = discriminator(transform(images, key))
+            return regularisation.consistency(discriminator(images), changed)
 
         real_key, fake_key = jax.random.split(j.key)
-        return half(j.real, real_key) + half(j.fake, fake_key)
+        return half(j.discriminator, j.real, real_key) + half(j.of_fakes, j.fake, fake_key)
 
     return _stateless("balanced_consistency", measure, every)
 
@@ -135,9 +138,7 @@ def latent_consistency(deviation: float, every: int = 1) -> Regulariser:
 
     def measure(j: Judged) -> Array:
         near = j.latents + deviation * jax.random.normal(j.key, j.latents.shape)
-        return regularisation.consistency(
-            j.discriminator(j.fake), j.discriminator(j.generator(near))
-        )
+        return regularisation.consistency(j.of_fakes(j.fake), j.of_fakes(j.generator(near)))
 
     return _stateless("latent_consistency", measure, every)
 

@@ -41,7 +41,7 @@ def test_le_cam(dtype, tolerance):
 
         @jax.jit
         def measure(pair, anchors):
-            judged = regularisers.Judged(*9 * (None,))._replace(
+            judged = regularisers.Judged(*10 * (None,))._replace(
                 real_logits=pair[0], fake_logits=pair[1]
             )
             value, anchors = term.measure(judged, anchors)
@@ -100,8 +100,9 @@ def test_consistency_of_both_kinds(dtype, tolerance):
 
         @jax.jit
         def measure(first):
-            judged = regularisers.Judged(*9 * (None,))._replace(
+            judged = regularisers.Judged(*10 * (None,))._replace(
                 discriminator=lambda images: network(images, first, second, jnp.tanh),
+                of_fakes=lambda images: network(images, first, second, jnp.tanh),
                 real=jnp.asarray(real),
                 fake=jnp.asarray(fake),
                 key=jax.random.key(0),
@@ -153,8 +154,8 @@ def test_latent_sensitivity_and_consistency(dtype, tolerance):
 
         @jax.jit
         def of_discriminator(judging):
-            judged = regularisers.Judged(*9 * (None,))._replace(
-                discriminator=lambda images: jnp.tanh(images.reshape(len(images), -1)) @ judging,
+            judged = regularisers.Judged(*10 * (None,))._replace(
+                of_fakes=lambda images: jnp.tanh(images.reshape(len(images), -1)) @ judging,
                 generator=generator(first),
                 fake=generator(first)(z),
                 latents=jnp.asarray(z),

@@ -19,7 +19,14 @@ from gan_jax.recipes.generator_regularisers import (
     latent_sensitivity,
     path_length,
 )
-from gan_jax.recipes.regularisers import gradient_penalty, le_cam, r1, r2, zero_centred
+from gan_jax.recipes.regularisers import (
+    Regulariser,
+    gradient_penalty,
+    le_cam,
+    r1,
+    r2,
+    zero_centred,
+)
 from gan_jax.schedules import constant, cosine_over_images, from_step
 from tests.recipes.parts import (
     CLASSES,
@@ -240,6 +247,25 @@ def test_an_augmentation_is_seen_by_all_phases():
     assert min(row[name] for name in slopes) > 0.0
     plain = run(recipe(), 1)[2][0]
     assert row["discriminator/adversarial"] == pytest.approx(plain["discriminator/adversarial"])
+
+
+def test_a_regulariser_sees_each_kind_as_the_loss_drew_it():
+    """So that R1 and R2 work out no logit again."""
+
+    def scale(images, key, p):
+        return images * jax.random.uniform(key)
+
+    def measure(judged, state):
+        of_real = judged.discriminator(judged.real) - judged.real_logits
+        of_fakes = judged.of_fakes(judged.fake) - judged.fake_logits
+        return jnp.abs(jnp.stack([of_real, of_fakes])), state
+
+    made = recipe(
+        augmentation=augmentation.scheduled(scale),
+        values={**WEIGHTS, "augment_p": 1.0, "seen_weight": 0.0},
+        regularisers=(Regulariser("seen", measure),),
+    )
+    assert run(made, 1)[2][0]["discriminator/seen"] < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def judged(params=DISCRIMINATOR):
     fake = draw(GENERATOR, LATENTS)
     return regularisers.Judged(
         discriminator=lambda images: judge(params, images),
+        of_fakes=lambda images: judge(params, images),
         real=jnp.asarray(REAL),
         fake=fake,
         real_logits=judge(params, REAL),
@@ -130,7 +131,8 @@ PENALTIES = {
 @pytest.mark.parametrize("name", PENALTIES)
 def test_a_penalty_is_taken_at_its_own_pictures(name):
     make, own, formula = PENALTIES[name]
-    seen = judged()._replace(discriminator=cubic, real=jnp.asarray(REAL), fake=jnp.asarray(FAKE))
+    seen = judged()._replace(real=jnp.asarray(REAL), fake=jnp.asarray(FAKE))
+    seen = seen._replace(discriminator=cubic, of_fakes=cubic)
     for every in (1, 4):
         term = make(every)
         assert (term.name, term.every, term.start) == (name, every, ())
