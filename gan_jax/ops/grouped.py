@@ -15,7 +15,7 @@ from gan_jax.ops.blocks import Geometry
 
 # Measured on CPU: what is made of so much, windows or the factors of minimal filtering, stays in
 # the caches until it is multiplied; of all groups together it takes up to twice as long.
-BYTES_AT_ONCE = 4 * 2**20
+BYTES_AT_ONCE = 2 * 2**20
 
 
 class Faces(Protocol):
