@@ -13,6 +13,7 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from gan_jax.ops import grouped
 from gan_jax.ops.convolution import convolution
 
 # Height, width, kernel, strides, padding, groups, inputs and features of a group: R3GAN's by
@@ -33,6 +34,16 @@ GRID = [
     for padding in ("SAME", ((-1, 2), (1, 3)))
     for groups, inputs, features in ((4, 1, 1), (3, 1, 2), (3, 5, 4))
 ]
+
+
+@pytest.fixture(params=["at once", "in turns"])
+def order(request, monkeypatch):
+    """In turns, as groups of large pictures are, one at a time."""
+    if request.param == "in turns":
+        monkeypatch.setattr(grouped, "BYTES_AT_ONCE", 1)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
 
 
 def _arrays(case, dtype=jnp.float64):
@@ -84,6 +95,29 @@ def test_equals_xla_to_the_second_derivative(case):
     _check(case)
 
 
+@pytest.mark.usefixtures("order")
+@pytest.mark.parametrize("case", CASES[:2], ids=str)
+def test_equals_xla_in_either_order(case):
+    _check(case)
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups", "at_once"),
+    [
+        ((8, 32, 32, 1536), 96, 4),  # half a MiB a group
+        ((8, 16, 16, 1536), 96, 16),
+        ((8, 4, 4, 1536), 96, 96),
+        ((64, 64, 64, 64), 4, 1),  # more than fits, each by itself
+    ],
+)
+def test_as_many_groups_take_a_turn_as_the_caches_hold(shape, groups, at_once):
+    x, kernel = jnp.zeros(shape), jnp.zeros((3, 3, shape[3] // groups, shape[3]))
+    ours = partial(convolution, groups=groups, form="matmul")
+    lengths = re.findall(r"\blength=(\d+)", str(jax.make_jaxpr(ours)(x, kernel)))
+    turns = [groups // at_once] if at_once < groups else []
+    assert [int(length) for length in lengths] == turns
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", GRID, ids=str)
 def test_equals_xla_over_a_grid(case):
@@ -115,6 +149,7 @@ def test_is_each_group_by_itself():
     np.testing.assert_allclose(together, jnp.concatenate(alone, -1), atol=1e-4)
 
 
+@pytest.mark.usefixtures("order")
 @pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=str)
 def test_leaves_no_convolution_for_xla_under_control_flow(case):
     x, kernel = _arrays(case, jnp.float32)
@@ -132,6 +167,7 @@ def test_leaves_no_convolution_for_xla_under_control_flow(case):
     assert " convolution(" not in scanned.lower(kernel, True).compile().as_text()
 
 
+@pytest.mark.usefixtures("order")
 @pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=str)
 def test_vmap_over_weights(case):
     x, kernel = _arrays(case, jnp.float32)
@@ -160,6 +196,7 @@ def test_half_precision_accumulates_in_float32(case):
         np.testing.assert_allclose(half.astype(jnp.float32), full, atol=scale * 2**-7)
 
 
+@pytest.mark.usefixtures("order")
 @pytest.mark.parametrize("case", [CASES[0], CASES[4]], ids=str)
 def test_a_sharded_batch_stays_where_it_is(case):
     x, kernel = _arrays(case, jnp.float32)
