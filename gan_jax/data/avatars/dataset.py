@@ -160,7 +160,7 @@ class AvatarSource:
 
     def read_many(self, indices: Sequence[int], features: Container[str]) -> list[Example]:
         """`self[index]` of each, with no more than `features` and the image."""
-        records = self._records.__getitems__(list(indices))
+        records = [self._records[index] for index in indices]
         return [_decoded(record, features) for record in records]
 
     def load_all(self) -> Example:
