@@ -27,12 +27,13 @@ from gan_jax.bench_rounds import (
 from gan_jax.config import compute_dtype
 from gan_jax.console import Console
 from gan_jax.data.pipeline import Calls, iterate
+from gan_jax.data.pipeline import Rounds as DataRounds
 from gan_jax.errors import StorageError, UsageError
 from gan_jax.experiment import Experiment, load_experiment
 from gan_jax.feed import feed, on_devices
 from gan_jax.hardware import hardware, peak_memory
-from gan_jax.mesh import compile_rounds, replicated
-from gan_jax.population import init_population, make_population_rounds
+from gan_jax.mesh import replicated
+from gan_jax.population_program import start_population
 from gan_jax.program import Program
 from gan_jax.run_directory import now
 from gan_jax.signals import StopFlag
@@ -61,7 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="members that are computed together, the others after them (default all)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="append the row to FILE.jsonl")
+    parser.add_argument(
+        "--member_devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="devices that a population's members are divided over (default 1); a processor's "
+        "cores count as that many",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append the row to FILE")
     parser.add_argument(
         "--against", type=Path, metavar="FILE", help="compare with the last such row of FILE"
     )
@@ -74,7 +83,18 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
             raise UsageError(f"--{name}={getattr(arguments, name)}: must be at least {least}")
     if arguments.at_once is not None and (arguments.at_once < 1 or not arguments.population):
         raise UsageError(f"--at_once={arguments.at_once}: must be at least 1, with --population")
+    sizes, devices = sizes_in(arguments.population), arguments.member_devices
+    if devices < 1 or any(size % devices for size in sizes) or (devices > 1 and not sizes):
+        raise UsageError(
+            f"--member_devices={devices}: must divide every number of --population equally"
+        )
+    if devices > max(1, jax.config.jax_num_cpu_devices):  # pyright: ignore
+        jax.config.update("jax_num_cpu_devices", devices)
+    if devices > 1 and jax.default_backend() == "cpu":
+        overrides = [("mesh.devices", "1"), *overrides]  # a run alone has all cores as it is
     program.use_compilation_cache()
+    if arguments.json is not None:
+        append("", arguments.json)  # a file that cannot be written is known before the minutes
     experiment = load_experiment(arguments.experiment, overrides)
     before = None
     if arguments.against is not None:
@@ -84,14 +104,15 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         repeats=arguments.repeats,
         warm_up=arguments.warm_up,
         synthetic=arguments.synthetic,
-        population=sizes_in(arguments.population),
+        population=sizes,
         at_once=arguments.at_once,
+        member_devices=devices,
         console=Console(),
     )
     row["overrides"] = dict(overrides)
     print(bench_report.table(row, before))
     if arguments.json is not None:
-        append(row, arguments.json)
+        append(json.dumps(row) + "\n", arguments.json)
     return 0
 
 
@@ -106,30 +127,12 @@ def sizes_in(text: str) -> list[int]:
     return sizes
 
 
-def population_of(
-    experiment: Experiment, built: Program, size: int, at_once: int | None, batches: Any
-) -> Trainer:
-    """So many seeds of the experiment in one program."""
-    config = experiment.config
-    step = program.step_of(experiment, built.recipe, built.optimizers)
-    rounds = make_population_rounds(step, config.steps_per_call, at_once)
-    keys = jax.vmap(jax.random.key)(jax.numpy.arange(size))
-    spec, whole = experiment.batch_spec(), replicated(built.mesh)
-    initial = jax.jit(
-        lambda keys: init_population(built.recipe, built.optimizers, keys, spec),
-        out_shardings=whole,
-    )
-    state = built.own(initial(keys))
-    compiled = compile_rounds(rounds, built.mesh, config.mesh.view)
-    return Trainer(built, compiled, state, batches, config.steps_per_call)
-
-
-def append(row: dict[str, Any], path: Path) -> None:
-    """A JSON line more; raises StorageError."""
+def append(text: str, path: Path) -> None:
+    """Raises StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(text)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -142,6 +145,7 @@ def bench(
     synthetic: bool,
     population: Sequence[int],
     at_once: int | None,
+    member_devices: int,
     console: Console,
 ) -> dict[str, Any]:
     """All that is measured, as one JSON object; seconds are those of one round unless they say
@@ -153,7 +157,8 @@ def bench(
         warm_up: calls of each before the first sample.
         synthetic: whether to leave the data and the loop over them out.
         population: numbers of members that are trained in one program, each timed too.
-        at_once: members that are computed together; None for all.
+        at_once: members that a device computes together; None for all.
+        member_devices: over which a population's members are divided.
         console: shows progress.
 
     Raises:
@@ -161,14 +166,20 @@ def bench(
     """
     built = program.build(experiment)
     config, phases = experiment.config, built.recipe.phases
+    data = None if synthetic else opened(experiment, built, console)
     console.say(f"{experiment.name}: compiling the step, twice")
     compiled, compiling = compile_twice(built)
     batches, sorts = pictures(built), kinds(phases, config.steps_per_call)
     state = built.own(built.initial(jax.random.key(0)))
     calls = Trainer(built, compiled, state, batches, config.steps_per_call).calls(ROUND, sorts)
+    for call in calls.values():
+        jax.block_until_ready(call())
+    memory = peak_memory(built.mesh.devices.flat[0])  # before anything else takes some
     for size in population:
         console.say(f"compiling a population of {size}")
-        members = population_of(experiment, built, size, at_once, batches)
+        started = start_population(experiment, built, range(size), at_once, member_devices)
+        whole = jax.device_put(batches, replicated(started[0].mesh))
+        members = Trainer(*started, whole, config.steps_per_call)
         calls |= members.calls(f"{size} members", sorts)
     for index, phase in enumerate(phases):
         console.say(f"compiling the phase {phase.name}")
@@ -194,15 +205,16 @@ def bench(
         "population": [
             {
                 "members": size,
-                "at_once": min(at_once or size, size),
+                "devices": member_devices,
+                "at_once": min(at_once or size, size // member_devices),
                 "seconds": rounds(f"{size} members"),
             }
             for size in population
         ],
         "ceiling_flops_per_second": product_flops / float(np.median(seconds[CEILING])),
         "compile_seconds": compiling,
-        "peak_memory_bytes": peak_memory(built.mesh.devices.flat[0]),
-        "data": None if synthetic else over_data(experiment, built, compiled, console),
+        "peak_memory_bytes": memory,
+        "data": None if data is None else over_data(experiment, built, compiled, data, console),
         "hardware": hardware(),
     }
     return row | bench_report.derived(row)
@@ -244,14 +256,19 @@ def compile_twice(built: Program) -> tuple[Any, dict[str, float]]:
     return compiled, seconds
 
 
+def opened(experiment: Experiment, built: Program, console: Console) -> DataRounds:
+    """The experiment's own data; errors as of `open_rounds`."""
+    with StopFlag() as flag:
+        return open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
+
+
 def over_data(
-    experiment: Experiment, built: Program, compiled: Any, console: Console
+    experiment: Experiment, built: Program, compiled: Any, rounds: DataRounds, console: Console
 ) -> dict[str, float]:
     """The training loop over the experiment's own data: pictures a second, and the share of the
     time in which the step waits for the next batches."""
+    console.say("timing the loop over the data")
     config = experiment.config
-    with StopFlag() as flag:
-        rounds = open_rounds(experiment, built.recipe.batches_per_round, built.mesh, console, flag)
     per_call = config.steps_per_call
     examples = on_devices(rounds, built.mesh) if config.data.on_device else None
     source = feed(rounds, built.mesh, examples)

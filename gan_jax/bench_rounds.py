@@ -133,12 +133,19 @@ def interleaved(
     calls: Mapping[str, Call], warm_up: int, repeats: int, advance: Advance
 ) -> dict[str, list[float]]:
     """Seconds of each call, `repeats` times, all of them in turn; `warm_up` calls of each first."""
-    chains = {name: _chain(call, warm_up) for name, call in calls.items()}
+    samples, total = 0, len(calls) * (1 + repeats)
+
+    def counted(value: Any) -> Any:
+        nonlocal samples
+        samples += 1
+        advance(samples, total)
+        return value
+
+    chains = {name: counted(_chain(call, warm_up)) for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats):
+    for _ in range(repeats):
         for name, call in calls.items():
-            seconds[name].append(_seconds(call, chains[name]))
-        advance(repeat + 1, repeats)
+            seconds[name].append(counted(_seconds(call, chains[name])))
     return seconds
 
 

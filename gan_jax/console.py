@@ -51,24 +51,23 @@ class Console:
             yield advance
 
     def _plain(self, what: str) -> Advance:
-        begin = last = time.monotonic()
-        first: int | None = None
+        last = time.monotonic()
+        first: tuple[int, float] | None = None  # what came before it was preparation, too
 
         def advance(done: int, total: int, note: str = "") -> None:
             nonlocal first, last
             now = time.monotonic()
-            first = done if first is None else first
+            first = (done, now) if first is None else first
             if now - last >= PLAIN_EVERY_SECONDS or done == total:
                 last = now
-                known = done > first  # what came before the first report was preparation, too
-                left = (now - begin) / max(done - first, 1) * (total - done)
-                ahead = f"{_duration(left)} left" if known and done < total else ""
+                left = (now - first[1]) / max(done - first[0], 1) * (total - done)
+                ahead = f"{duration(left)} left" if first[0] < done < total else ""
                 self.say("  ".join(filter(None, (f"{what} {done}/{total}", note, ahead))))
 
         return advance
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`40 s`, `12 min` or `3 h 05 min`."""
     minutes = round(seconds / 60)
     if minutes < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 
 from gan_jax.errors import UsageError
 
@@ -43,7 +44,12 @@ DEVICES = {
 
 
 def named(name: str) -> Device:
-    """Raises UsageError where there is none of that name."""
-    if name not in DEVICES:
-        raise UsageError(f"--device={name!r}: no such device; there are {', '.join(DEVICES)}")
-    return DEVICES[name]
+    """The device of that name in any case; raises UsageError where there is none."""
+    lower = name.lower()
+    if lower not in DEVICES:
+        close = difflib.get_close_matches(lower, DEVICES, n=1)
+        nearest = f" the nearest is {close[0]};" if close else ""
+        raise UsageError(
+            f"--device={name!r}: no such device;{nearest} there are {', '.join(DEVICES)}"
+        )
+    return DEVICES[lower]

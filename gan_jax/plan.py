@@ -12,7 +12,7 @@ import jax
 
 from gan_jax import ceiling, costs, devices, program
 from gan_jax.config import compute_dtype
-from gan_jax.console import Console
+from gan_jax.console import Console, duration
 from gan_jax.durations import is_in_epochs
 from gan_jax.errors import UsageError
 from gan_jax.experiment import Experiment, guarded, load_experiment
@@ -189,7 +189,7 @@ def _expected(found: dict[str, Any]) -> str:
     device, expected = found["device"], found["estimate"]
     peak = amount(device["peak_flops_per_second"], "FLOP/s")
     count = f"{device['count']} x " if device["count"] > 1 else ""
-    hours = "" if expected["hours"] is None else f", {expected['hours']:,.3g} hours"
+    hours = "" if expected["hours"] is None else f", {duration(3600 * expected['hours'])}"
     return (
         f"{count}{device['name']}: {peak} in matrix products ({device['peak_source']})\n"
         f"estimate at {expected['share']:.0%} of that: "

@@ -30,6 +30,7 @@ class Window:
     count: int
     say: Callable[[str], None]
     _is_open: bool = False
+    _was_open: bool = False
 
     def before(self, step: int, state: object) -> None:
         """Opens or closes the window before the call at `step`; `state` is what it will change."""
@@ -38,11 +39,15 @@ class Window:
         elif not self._is_open and self.first <= step < self.first + self.count:
             jax.block_until_ready(state)
             jax.profiler.start_trace(self.directory)
-            self._is_open = True
+            self._is_open = self._was_open = True
 
     def close(self, state: object) -> None:
-        """Ends an open window once the work in it is done."""
+        """Ends an open window once the work in it is done; at the end of a run in which none was,
+        says so."""
         if not self._is_open:
+            if not self._was_open:
+                last = self.first + self.count - 1
+                self.say(f"nothing traced: no call of this run began at steps {self.first}-{last}")
             return
         self._is_open = False
         jax.block_until_ready(state)

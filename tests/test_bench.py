@@ -64,12 +64,56 @@ def test_a_row_and_its_comparison(gan_jax, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert "times as fast as on" in again.stdout and "waiting" not in again.stdout
+    assert "compiling, cold" in again.stdout and "peak memory" in again.stdout
     first, second = map(json.loads, file.read_text().splitlines())
-    assert [(entry["members"], entry["at_once"]) for entry in second["population"]] == [
-        (1, 1),
-        (3, 2),
+    fields = ("members", "devices", "at_once")
+    assert [tuple(entry[name] for name in fields) for entry in second["population"]] == [
+        (1, 1, 1),
+        (3, 1, 2),
     ]
     assert "member-steps/s" in again.stdout
+
+
+def test_members_over_devices_of_a_processor(gan_jax, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    done = gan_jax("bench", DIGITS, "--repeats=1", "--synthetic", f"--json={file}",
+                   "--population=4", "--member_devices=2")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    row = json.loads(file.read_text())
+    (entry,) = row["population"]
+    assert (entry["members"], entry["devices"], entry["at_once"]) == (4, 2, 2)
+    assert row["devices"] == 1 and row["hardware"]["devices"] == 2  # a run alone takes one
+
+
+def test_what_differs_from_the_earlier_row_is_said():
+    row = {
+        "images_per_second": 20.0,
+        "time": "then",
+        "hardware": {"packages": {"jax": "0.10.1", "jaxlib": "0.10.1"}},
+        "overrides": {"width": "16", "total": "1 step"},
+        **dict.fromkeys(("batch_size", "steps_per_call", "accumulate", "flops_per_round"), 8),
+        "precision": "float32",
+    }
+    now = row | {"images_per_second": 30.0, "batch_size": 16, "overrides": {"total": "1 step"}}
+    now["hardware"] = {"packages": {"jax": "0.10.2", "jaxlib": "0.10.1"}}
+    assert bench_report._compared(now, row) == (
+        "1.50 times as fast as on then (batch_size 8 -> 16, --config.width 16 -> not given, "
+        "jax 0.10.1 -> 0.10.2)"
+    )
+    assert bench_report._compared(row, row) == "1.00 times as fast as on then"
+
+
+@pytest.mark.parametrize(
+    ("flag", "code", "message"),
+    [
+        ("--config.data.name=folder:/no/such", 5, "there is no such folder"),
+        ("--json=/dev/null/rows.jsonl", 4, "cannot be written"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_timed(flag, code, message, capsys):
+    assert run(["bench", DIGITS, flag]) == code
+    error = capsys.readouterr().err
+    assert message in error and "compiling" not in error
 
 
 @pytest.mark.parametrize(
@@ -78,6 +122,7 @@ def test_a_row_and_its_comparison(gan_jax, tmp_path):
         (None, "No such file or directory"),
         ("{", "not a file of JSON lines"),
         ("[]\n", "has no row of digits_mlp-smoke that bench wrote"),
+        ('{"benchmark": "bench", "experiment": "digits_mlp-smoke"}\n\n', "not say of what hardware"),
         ({"cores": 1000}, "measured on other hardware: cores 1000, here"),
         ({"device": "TPU v9"}, "measured on other hardware: device TPU v9, here cpu"),
     ],
@@ -119,6 +164,7 @@ def test_rates():
         ("--population=2,x", "--population='2,x': must be numbers of members, as 1,2,4,8"),
         ("--population=0", "--population='0': must be numbers of members, as 1,2,4,8"),
         ("--at_once=2", "--at_once=2: must be at least 1, with --population"),
+        ("--member_devices=2", "--member_devices=2: must divide every number of --population"),
     ],
 )
 def test_bad_numbers(flag, message, capsys):

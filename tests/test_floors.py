@@ -19,7 +19,7 @@ FLOORS = {
     5: "settings config experiment console program training_data recorder loop run run_directory "
     "fine_tuning sample_writer train trained sample report data_command weights_command cli "
     "costs table plan bench bench_rounds bench_report evaluation world evaluate evaluate_run "
-    "evaluate_pictures __main__ __init__",
+    "evaluate_pictures population_program __main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -78,7 +78,7 @@ def test_a_table_for_people(capsys):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--device=h1000", "--device='h1000': no such device; there are v100, t4, a100"),
+        ("--device=h1000", "--device='h1000': no such device; the nearest is h100; there are v100"),
         ("--share=0", "--share=0.0: must be above 0 and at most 1"),
         ("--config.precision=half", "precision='half': must be float32 or bfloat16"),
     ],

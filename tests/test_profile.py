@@ -31,10 +31,12 @@ def test_a_run_that_ends_within_its_window(tmp_path):
 
 
 def test_a_run_beyond_its_window_traces_nothing(tmp_path):
-    window = Window(tmp_path / "profile", 3, 2, print)
+    said = []
+    window = Window(tmp_path / "profile", 3, 2, said.append)
     window.before(5, jnp.ones(1))
     window.close(jnp.ones(1))
     assert not (tmp_path / "profile").exists()
+    assert said == ["nothing traced: no call of this run began at steps 3-4"]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

@@ -52,6 +52,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="a file that gets a line for each row")
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument(
+        "--phases", action="store_true", help="time each phase alone too, after the rounds"
+    )
     options = parser.parse_args(arguments)
     if options.repeats < 1:
         raise UsageError(f"--repeats={options.repeats}: must be at least 1")
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         if work.accelerator and not options.only and platform == "cpu":
             print(f"{work.name:<16}  left out: too slow for a processor; --only={work.name}")
             continue
-        found, platform = compare(work, options.repeats, options.python)
+        found, platform = compare(work, options.repeats, options.python, options.phases)
         print(line(found), flush=True)
         if options.json is not None:
             append(options.json, json.dumps(found) + "\n")
@@ -88,7 +91,7 @@ def chosen(only: str, precision: Any) -> list[Work]:
     return [dataclasses.replace(known[name], precision=precision) for name in names]
 
 
-def compare(work: Work, repeats: int, python: str) -> tuple[dict[str, Any], str]:
+def compare(work: Work, repeats: int, python: str, with_phases: bool) -> tuple[dict[str, Any], str]:
     """A row, and the platform that it was measured on.
 
     Raises:
@@ -107,7 +110,8 @@ def compare(work: Work, repeats: int, python: str) -> tuple[dict[str, Any], str]
         for name in unavailable:
             del workers[name]
         seconds = measure(work, workers, repeats)
-    return row(work, seconds, first, unavailable, descriptions, differences), platform
+        phases = measure_phases(work, workers, repeats) if with_phases else {}
+    return row(work, seconds, phases, first, unavailable, descriptions, differences), platform
 
 
 def agree(work: Work, python: str) -> dict[str, float]:
@@ -163,6 +167,20 @@ def measure(
         for number in work.kinds():
             for name, worker in workers.items():
                 seconds[name][number].append(worker.ask(number)["seconds"])
+    return seconds
+
+
+def measure_phases(
+    work: Work, workers: dict[str, Worker], repeats: int
+) -> dict[str, dict[str, list[float]]]:
+    """Seconds of every phase alone, by variant and phase, in turns; the first ones compile."""
+    seconds = {name: {phase: [] for phase in work.phases()} for name in workers}
+    for turn in range(repeats + 1):
+        for phase in work.phases():
+            for name, worker in workers.items():
+                taken = worker.ask(phase)["seconds"]
+                if turn:
+                    seconds[name][phase].append(taken)
     return seconds
 
 

@@ -21,13 +21,14 @@ from gan_jax.networks.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.networks.sngan import SNGANDiscriminator, SNGANGenerator
 from gan_jax.networks.stylegan2.configurations import CIFAR
+from gan_jax.program import use_compilation_cache
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.drawing import Direct, Drawing, Styled
 from gan_jax.recipes.generator_regularisers import GeneratorRegulariser, path_length
 from gan_jax.recipes.noise import noise_recipe
 from gan_jax.recipes.regularisers import Regulariser, r1, r2
 from gan_jax.state import init
-from gan_jax.step import make_rounds, make_step
+from gan_jax.step import make_phase, make_rounds, make_step
 
 
 def networks(work: Work) -> tuple[nn.Module, nn.Module]:
@@ -149,12 +150,14 @@ class JaxRound:
     """`work.rounds` rounds in one dispatch, on batches that lie on the device."""
 
     def __init__(self, work: Work):
+        use_compilation_cache()
         self.work = work
-        recipe = recipe_of(work)
+        self.recipe = recipe = recipe_of(work)
         self.state = initial_state(work, recipe)
         rounds = make_rounds(make_step(recipe, optimizers_of(work)), work.rounds)
         self.rounds = jax.jit(rounds, donate_argnums=0)
         self.batches = _batches(work)
+        self.phases: dict[str, Any] = {}
 
     def __call__(self, number: int) -> tuple[float, dict[str, float]]:
         """Round `number`: seconds of one round, and its losses."""
@@ -166,6 +169,17 @@ class JaxRound:
         seconds = (time.perf_counter() - begin) / self.work.rounds
         names = ("discriminator", "generator", *self.work.due(number))
         return seconds, {name: float(metrics[f"{name}/loss"][-1]) for name in names}
+
+    def phase(self, name: str) -> tuple[float, dict[str, float]]:
+        """One phase, all its turns, after which the state is as before: seconds, and no losses."""
+        batches = jax.tree.map(lambda leaf: leaf[0], self.batches)
+        if name not in self.phases:
+            index = [phase.name for phase in self.recipe.phases].index(name)
+            self.phases[name] = jax.jit(make_phase(self.recipe, optimizers_of(self.work), index))
+            jax.block_until_ready(self.phases[name](self.state, {}, batches))
+        begin = time.perf_counter()
+        jax.block_until_ready(self.phases[name](self.state, {}, batches))
+        return time.perf_counter() - begin, {}
 
     def description(self) -> dict[str, Any]:
         """Parameters, device and versions."""

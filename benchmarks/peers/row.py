@@ -12,6 +12,8 @@ from benchmarks.peers.work import Work
 OURS = "gan_jax"
 VARIANTS = ("eager", "compile")
 
+ALL = (OURS, *VARIANTS)
+
 Seconds = Mapping[int, Sequence[float]]
 """Of one variant: of every round measured, by the number that says its kind (`Work.kinds`)."""
 
@@ -19,6 +21,7 @@ Seconds = Mapping[int, Sequence[float]]
 def row(
     work: Work,
     seconds: Mapping[str, Seconds],
+    phases: Mapping[str, Mapping[str, Sequence[float]]],
     first_seconds: Mapping[str, float],
     unavailable: Mapping[str, str],
     descriptions: Mapping[str, Mapping[str, Any]],
@@ -29,6 +32,7 @@ def row(
     Args:
         work: what was run.
         seconds: by variant.
+        phases: seconds of phases alone, by variant and name; empty where not measured.
         first_seconds: of the first rounds, compiling included.
         unavailable: why a variant has no seconds.
         descriptions: of both sides' processes.
@@ -40,6 +44,10 @@ def row(
         variants[name] = summary(work, of_variant) | {
             "first_seconds": round(first_seconds[name], 2)
         }
+        if name in phases:
+            variants[name]["phases"] = {
+                phase: _of_kind(taken) for phase, taken in phases[name].items()
+            }
         if name != OURS:
             variants[name]["ratio"] = round(
                 variants[name]["ms"] / summary(work, seconds[OURS])["ms"], 3
@@ -103,19 +111,32 @@ def pairs(work: Work, ours: Seconds, theirs: Seconds) -> list[float]:
 
 
 def heading() -> str:
-    cells = "".join(f"{name:>14}" for name in (OURS, *VARIANTS))
+    cells = "".join(f"{name:>14}" for name in ALL)
     return f"{'ms a round':<16}{'batch':>6}{cells}{'ratio':>8}"
 
 
 def line(row: Mapping[str, Any]) -> str:
     """A row of the table: medians, and how much faster gan_jax is than the fastest PyTorch."""
-    cells = "".join(f"{_cell(row['variants'][name]):>14}" for name in (OURS, *VARIANTS))
+    cells = "".join(f"{_cell(row['variants'][name]):>14}" for name in ALL)
     notes = [
         f"\n    {name} is not to be had: {found['unavailable']}"
         for name, found in row["variants"].items()
         if "unavailable" in found
     ]
-    return f"{row['work']:<16}{row['batch']:>6}{cells}{row['ratio']:>8.2f}{''.join(notes)}"
+    first = f"{row['work']:<16}{row['batch']:>6}{cells}{row['ratio']:>8.2f}"
+    return "".join((first, *notes, *map("\n{}".format, _phase_lines(row["variants"]))))
+
+
+def _phase_lines(variants: Mapping[str, Any]) -> list[str]:
+    """Below a row of the table: medians of each phase alone, and the same ratio."""
+    found = {name: fields["phases"] for name, fields in variants.items() if "phases" in fields}
+    lines = []
+    for phase in found.get(OURS, {}):
+        ms = {name: phases[phase]["ms"] for name, phases in found.items()}
+        cells = "".join(f"{f'{ms[name]:.1f}' if name in ms else '-':>14}" for name in ALL)
+        ratio = min(value for name, value in ms.items() if name != OURS) / ms[OURS]
+        lines.append(f"  {phase:<20}{cells}{ratio:>8.2f}")
+    return lines
 
 
 def _cell(found: Mapping[str, Any]) -> str:

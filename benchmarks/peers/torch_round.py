@@ -193,6 +193,16 @@ class TorchRound:
         seconds = (time.perf_counter() - begin) / self.work.rounds
         return seconds, {name: loss.item() for name, loss in losses.items()}
 
+    def phase(self, name: str) -> tuple[float, dict[str, float]]:
+        """One phase, all its turns: seconds, and no losses."""
+        network, loss = self.players.losses()[name]
+        self._synchronise()
+        begin = time.perf_counter()
+        for turn in range(self.work.turns if name == "discriminator" else 1):
+            self._update(network, loss, turn)
+        self._synchronise()
+        return time.perf_counter() - begin, {}
+
     def description(self) -> dict[str, Any]:
         """Parameters, device and versions."""
         networks = {

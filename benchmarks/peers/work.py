@@ -117,6 +117,10 @@ class Work:
             found["path_length"] = self.path_length_every
         return found
 
+    def phases(self) -> tuple[str, ...]:
+        """All of them, by name."""
+        return ("discriminator", "generator", *self.lazy())
+
     def due(self, number: int) -> tuple[str, ...]:
         """The lazy phases of round `number`."""
         return tuple(name for name, every in self.lazy().items() if number % every == 0)

@@ -4,8 +4,8 @@
     python -m benchmarks.peers.worker jax|torch WORK agreement
 
 WORK is `Work.to_json`. The first answer comes unasked, when networks and batches are there. A round
-is asked for by its number; the agreement by a file, which gan_jax's side writes and PyTorch's
-reads.
+is asked for by its number, a phase alone by its name; the agreement by a file, which gan_jax's side
+writes and PyTorch's reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.peers import agreement
 from benchmarks.peers.work import Work
 from gan_jax.errors import UsageError, UserError
 
@@ -127,14 +126,14 @@ def _service(side: str, work: Work, variant: str) -> tuple[Answer, Callable[[str
         from benchmarks.peers.jax_round import JaxRound
 
         jax_rounds = JaxRound(work)
-        return jax_rounds.description(), lambda line: _timed(*jax_rounds(int(line)))
+        return jax_rounds.description(), lambda line: _timed(*_asked(jax_rounds, line))
     from benchmarks.peers.torch_round import TorchRound
 
     rounds = TorchRound(work, variant)
 
     def serve(line: str) -> Answer:
         try:
-            return _timed(*rounds(int(line)))
+            return _timed(*_asked(rounds, line))
         except Exception as error:
             if variant != "compile":
                 raise
@@ -143,8 +142,13 @@ def _service(side: str, work: Work, variant: str) -> tuple[Answer, Callable[[str
     return rounds.description(), serve
 
 
+def _asked(rounds: Any, line: str) -> tuple[float, dict[str, float]]:
+    """A round by its number, a phase by its name."""
+    return rounds(int(line)) if line.isdigit() else rounds.phase(line)
+
+
 def _jax_agreement(work: Work) -> Callable[[str], Answer]:
-    from benchmarks.peers import jax_measure
+    from benchmarks.peers import agreement, jax_measure
 
     def serve(file: str) -> Answer:
         variables, given, measured = jax_measure.measure(work)
@@ -155,7 +159,7 @@ def _jax_agreement(work: Work) -> Callable[[str], Answer]:
 
 
 def _torch_agreement(work: Work) -> Callable[[str], Answer]:
-    from benchmarks.peers import torch_measure
+    from benchmarks.peers import agreement, torch_measure
 
     return lambda file: torch_measure.measure(work, *agreement.load(Path(file)))
 

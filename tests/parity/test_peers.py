@@ -248,6 +248,7 @@ def test_a_variant_that_is_not_to_be_had_is_said():
     made = row(
         DCGAN,
         {"gan_jax": {0: [0.5]}, "eager": {0: [0.75]}},
+        {"gan_jax": {"generator": [0.2]}, "eager": {"generator": [0.25, 0.1, 0.1]}},
         {"gan_jax": 9.0, "eager": 1.0, "compile": 0.0},
         {"compile": "InvalidCxxCompiler: no g++"},
         {
@@ -258,9 +259,24 @@ def test_a_variant_that_is_not_to_be_had_is_said():
     )
     assert (made["ratio"], made["fastest"]) == (1.5, "eager")
     assert made["variants"]["compile"] == {"unavailable": "InvalidCxxCompiler: no g++"}
-    first, second = line(made).splitlines()
+    first, second, third = line(made).splitlines()
     assert first.split() == ["dcgan64", "4", "500.0", "750.0", "-", "1.50"]
     assert second.strip() == "compile is not to be had: InvalidCxxCompiler: no g++"
+    assert third.split() == ["generator", "200.0", "100.0", "-", "0.50"]
+
+
+def test_phases_alone_are_timed_on_both_sides():
+    from benchmarks.peers.jax_round import JaxRound
+
+    work = dataclasses.replace(DENSE, turns=2)
+    assert work.phases() == ("discriminator", "generator")
+    ours, theirs = JaxRound(work), TorchRound(work, "eager")
+    turns = []
+    theirs._update = lambda network, loss, turn: turns.append((network, turn))
+    for phase in work.phases():
+        assert ours.phase(phase)[0] > 0 and theirs.phase(phase)[0] > 0
+    assert turns == [("discriminator", 0), ("discriminator", 1), ("generator", 0)]
+    assert narrow("stylegan2_256").phases()[2:] == ("r1", "path_length")
 
 
 @pytest.mark.slow
