@@ -122,7 +122,10 @@ def test_what_is_missing_is_said_before_anything_is_timed(flag, code, message, c
         (None, "No such file or directory"),
         ("{", "not a file of JSON lines"),
         ("[]\n", "has no row of digits_mlp-smoke that bench wrote"),
-        ('{"benchmark": "bench", "experiment": "digits_mlp-smoke"}\n\n', "not say of what hardware"),
+        (
+            '{"benchmark": "bench", "experiment": "digits_mlp-smoke"}\n\n',
+            "does not say of what hardware",
+        ),
         ({"cores": 1000}, "measured on other hardware: cores 1000, here"),
         ({"device": "TPU v9"}, "measured on other hardware: device TPU v9, here cpu"),
     ],
