@@ -18,6 +18,7 @@ VERBS = {
     "plan": ("gan_jax.plan", "what an experiment costs, without training: FLOPs, memory, hours"),
     "bench": ("gan_jax.bench", "step throughput: rounds, phases, data wait, compiling, memory"),
     "sample": ("gan_jax.sample", "pictures or a latent walk from a run directory"),
+    "translate": ("gan_jax.translate", "your pictures through a trained translator"),
     "evaluate": ("gan_jax.evaluate", "measure checkpoints, or pictures against pictures"),
     "data": ("gan_jax.data_command", "check, prepare or preview a data source"),
     "weights": ("gan_jax.weights_command", "import, verify or list weights of feature networks"),
@@ -61,29 +62,34 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Overrides]:
         if verb == wanted:
             importlib.import_module(module).add_arguments(added)
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    overrides, rest = split_overrides(arguments)
+    overrides, rest = split_pairs(arguments, "--config.")
+    conditions: Overrides = []
+    if wanted == "translate":
+        conditions, rest = split_pairs(rest, "--condition.")
     namespace = parser.parse_args(rest)
+    namespace.conditions = conditions
     if not namespace.verb and not namespace.version:
         parser.print_help()
         raise SystemExit(0)
     return namespace, overrides
 
 
-def split_overrides(arguments: Sequence[str]) -> tuple[Overrides, list[str]]:
-    """Takes `--config.KEY=VALUE` and `--config.KEY VALUE` out of the arguments."""
-    overrides, rest = [], []
+def split_pairs(arguments: Sequence[str], prefix: str) -> tuple[Overrides, list[str]]:
+    """Takes `PREFIX.KEY=VALUE` and `PREFIX.KEY VALUE` out of the arguments, with `prefix` such as
+    `--config.`; gives those pairs, and the rest."""
+    pairs, rest = [], []
     pending = iter(arguments)
     for argument in pending:
-        if not argument.startswith("--config."):
+        if not argument.startswith(prefix):
             rest.append(argument)
             continue
-        key, equals, value = argument.removeprefix("--config.").partition("=")
+        key, equals, value = argument.removeprefix(prefix).partition("=")
         if not equals:
             value = next(pending, "")
             if not value or value.startswith("--"):
-                raise UsageError(f"--config.{key} needs a value: --config.{key}=VALUE")
-        overrides.append((key, value))
-    return overrides, rest
+                raise UsageError(f"{prefix}{key} needs a value: {prefix}{key}=VALUE")
+        pairs.append((key, value))
+    return pairs, rest
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import jax
 from jax import Array
 
 from gan_jax.schedules import Schedule
+from gan_jax.translation import Translation
 
 PyTree = Any
 Batch = Mapping[str, Array]
@@ -123,10 +124,14 @@ class Recipe:
         ema: for some networks, the name of the value that is the decay of their average.
         frozen: networks outside the state (teachers, feature networks).
         extra: the initial value of the recipe's own state, any pytree of fixed shape.
+        given: names of a batch that `generate` reads besides latents and `label`: pictures,
+            landmarks; what is drawn of them is drawn of real examples.
         latents: `(key, batch) -> latents`; None where the recipe generates nothing.
         generate: `(nets, latents, batch, truncation) -> images [B, H, W, C]` in [-1, 1].
         styles: `(nets, latents, batch) -> ws [B, L, W]`, where the generator has such a space.
         synthesise: `(nets, ws) -> images`, beside `styles`.
+        encode: `(nets, batch) -> latents` of the batch's images, where something finds them.
+        translation: what `gan-jax translate` does with pictures of the user's.
         discriminate: `(nets, batch) -> logits [B]` of the batch's images, positive for real; None
             where nothing tells real pictures from generated ones.
     """
@@ -139,10 +144,13 @@ class Recipe:
     ema: Mapping[str, str] = dataclasses.field(default_factory=dict)
     frozen: Mapping[str, nn.Module] = dataclasses.field(default_factory=dict)
     extra: PyTree = ()
+    given: tuple[str, ...] = ()
     latents: Callable[[Array, Batch], PyTree] | None = None
     generate: Callable[[Nets, PyTree, Batch, Array], Array] | None = None
     styles: Callable[[Nets, PyTree, Batch], Array] | None = None
     synthesise: Callable[[Nets, Array], Array] | None = None
+    encode: Callable[[Nets, Batch], PyTree] | None = None
+    translation: Translation | None = None
     discriminate: Callable[[Nets, Batch], Array] | None = None
 
     @property

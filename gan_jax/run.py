@@ -23,7 +23,6 @@ from gan_jax.errors import DivergedError, Stopped, StorageError
 from gan_jax.evaluation import Collapsed, Evaluations, of_the_run
 from gan_jax.evaluators.collapse import Watch, watches
 from gan_jax.evaluators.evaluator import Evaluator, Measure
-from gan_jax.evaluators.samples import conditions
 from gan_jax.experiment import Experiment
 from gan_jax.feed import feed
 from gan_jax.fine_tuning import from_another_run
@@ -31,7 +30,7 @@ from gan_jax.loop import Edge, Loop
 from gan_jax.profile import Window
 from gan_jax.program import Program
 from gan_jax.recorder import Recorder
-from gan_jax.sample_writer import SampleWriter
+from gan_jax.sample_writer import SampleWriter, fixed_conditions
 from gan_jax.settings import durations, evaluate_every, limits, retention
 from gan_jax.signals import StopFlag
 from gan_jax.state import TrainState
@@ -237,12 +236,7 @@ class Run:
             self.program.recipe,
             self.program.mesh,
             self.program.frozen,
-            conditions=conditions(
-                self.config.samples.count,
-                self.config.num_classes,
-                None,
-                attributes=bool(self.config.data.attributes),
-            ),
+            conditions=fixed_conditions(self.config, self.program.recipe, self.rounds),
             truncation=self.config.samples.truncation,
             seed=self.config.seed,
             writers=self.copies,

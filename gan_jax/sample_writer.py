@@ -4,23 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from gan_jax.data.pipeline import Rounds
+from gan_jax.data.pipeline import Rounds, take
 from gan_jax.errors import StorageError
-from gan_jax.evaluators.samples import fixed_latents, make_sampler, sample_key
+from gan_jax.evaluators.samples import conditions, fixed_latents, make_sampler, sample_key
 from gan_jax.images import grid, save_png
 from gan_jax.mesh import replicated
-from gan_jax.ops.pixels import FLIP
+from gan_jax.ops.pixels import FLIP, prepare
 from gan_jax.recipe import PyTree, Recipe
 from gan_jax.state import TrainState
 from gan_jax.workdir import SAMPLES
 from gan_jax.writer import Writer
 
 REALS = "reals.png"
+
+
+def fixed_conditions(config: Any, recipe: Recipe, rounds: Rounds) -> dict[str, np.ndarray]:
+    """What the pictures of every grid are drawn of: labels in turn, and what else the recipe is
+    given, of the first examples."""
+    count, names = config.samples.count, config.data.attributes
+    labels = conditions(count, config.num_classes, None, attributes=bool(names))
+    if not recipe.given:
+        return labels
+    first = np.arange(count) % len(rounds.source)
+    return labels | take(rounds.source, first, {name: rounds.keys[name] for name in recipe.given})
+
+
+def pictures_of(batch: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What there is to see of a batch off the pipeline: its `image`; where it has none, all its
+    pictures, uint8 `[B, H, W, C]`, side by side in the order of their names."""
+    if "image" in batch:
+        return batch["image"]
+    names = sorted(name for name, leaf in batch.items() if leaf.dtype == np.uint8)
+    return np.concatenate([batch[name] for name in names], axis=2)
 
 
 class SampleWriter:
@@ -31,7 +53,7 @@ class SampleWriter:
         recipe: where it generates nothing, nothing is written.
         mesh: the devices; all processes take part in sampling, process 0 writes.
         frozen: variables of the frozen networks.
-        conditions: of the fixed batch, `[count, …]` each.
+        conditions: of the fixed batch, `[count, …]` each, its uint8 leaves pictures.
         truncation, seed: of its latents.
         writers: also take the pictures.
         warn: hears of pictures that could not be written; training goes on.
@@ -60,7 +82,8 @@ class SampleWriter:
         if self._sampler:
 
             def inputs():
-                return fixed_latents(recipe, conditions, seed), conditions, sample_key(seed)
+                batch = prepare(jax.tree.map(jnp.asarray, dict(conditions)))
+                return fixed_latents(recipe, batch, seed), batch, sample_key(seed)
 
             # Compiled for the mesh: several processes cannot put arrays on each other's devices.
             self._inputs = jax.jit(inputs, out_shardings=replicated(mesh))()
@@ -74,8 +97,9 @@ class SampleWriter:
                 name: leaf[0].reshape(-1, *leaf.shape[3:])
                 for name, leaf in rounds.read(step).items()
             }
-            mirrored = batch.get(FLIP, np.zeros(len(batch["image"]), bool))
-            pairs = zip(batch["image"], mirrored, strict=True)
+            pictures = pictures_of(batch)
+            mirrored = batch.get(FLIP, np.zeros(len(pictures), bool))
+            pairs = zip(pictures, mirrored, strict=True)
             images += [image[:, ::-1] if flip else image for image, flip in pairs]
             step += 1
         self._write(self._workdir / REALS, grid(np.stack(images[:count])))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class Trained:
         pictures = []
         for angle in np.linspace(0.0, 2.0 * np.pi, frames, endpoint=False):
             cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-            latents = jax.tree.map(lambda x, y, c=cosine, s=sine: c * x + s * y, a, b)
+            latents = jax.tree.map(partial(_on_circle, cosine, sine), a, b)
             frame = self.generate(latents, batch, seed=seed, truncation=truncation, ema=ema)
             pictures.append(frame)
         return np.stack(pictures)
@@ -128,8 +129,11 @@ class Trained:
     ) -> tuple[PyTree, PyTree]:
         """Latents and conditions of `count` pictures, on the host."""
         recipe = self.program.recipe
-        if recipe.latents is None or self.sampler is None:
-            raise UsageError(f"the recipe of {self.directory} generates no pictures from noise")
+        if recipe.latents is None or self.sampler is None or recipe.given:
+            needs = f"; it is given {', '.join(recipe.given)}" if recipe.given else ""
+            raise UsageError(
+                f"the recipe of {self.directory} generates no pictures from noise{needs}"
+            )
         if count < 1:
             raise UsageError(f"{count} pictures: must be at least 1")
         check_seed("seed", seed)
@@ -253,6 +257,11 @@ def recorded_experiment(directory: Path, say: Say, devices: int = 1) -> Experime
         raise StorageError(f"{directory / CONFIG} is damaged: {error}") from error
     module = import_file(path, neighbours=original.parent)
     return Experiment(path=path, argument=run["argument"], module=module, config=config.lock())
+
+
+def _on_circle(cosine: np.float32, sine: np.float32, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`cosine a + sine b`; whole numbers, such as choices, stay those of a."""
+    return cosine * a + sine * b if np.issubdtype(a.dtype, np.floating) else a
 
 
 def _sha256(path: Path) -> str:

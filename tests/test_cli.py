@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.cli import run, split_overrides
+from gan_jax.cli import run, split_pairs
 from gan_jax.errors import UsageError
 from tests.conftest import EXPERIMENTS
 
@@ -159,10 +159,12 @@ def test_debug_shows_the_traceback(capfd):
 
 
 def test_overrides_in_both_forms():
-    overrides, rest = split_overrides(["train", "--config.a=1", "x.py", "--config.b.c", "2 steps"])
+    overrides, rest = split_pairs(
+        ["train", "--config.a=1", "x.py", "--config.b.c", "2 steps"], "--config."
+    )
     assert overrides == [("a", "1"), ("b.c", "2 steps")] and rest == ["train", "x.py"]
     with pytest.raises(UsageError, match="--config.a needs a value"):
-        split_overrides(["--config.a", "--workdir=x"])
+        split_pairs(["--config.a", "--workdir=x"], "--config.")
 
 
 def test_help_is_quick_and_train_imports_no_other_framework(gan_jax, environment, tmp_path):

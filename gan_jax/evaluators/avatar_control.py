@@ -80,6 +80,8 @@ class AvatarControl:
                 read = features_of(extractor(), reals, cache=world.cache, advance=advance)
             rows = np.arange(self.samples) % reals.count
             given = {key: fields[field][rows] for key, field in world.conditions.items()}
+            if "image" in world.recipe.given:
+                given["image"] = np.stack(list(reals.each()))[rows]
             return given, _taken(fields, rows), _taken(read, rows), about(reals)
 
         @functools.cache
@@ -110,7 +112,7 @@ class AvatarControl:
 
     def _checked(self, world: World) -> tuple[str, ...]:
         """What is controlled; raises UsageError for nothing, and for what cannot be."""
-        if not world.conditions:
+        if not world.conditions and not world.recipe.given:
             raise UsageError(f"{self.name}: the generator takes no conditions: nothing to check")
         unknown = [control for control in self.controls if control not in CONTROLS]
         if unknown:

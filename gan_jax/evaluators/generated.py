@@ -13,6 +13,7 @@ from jax import Array, NamedSharding, lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from gan_jax.errors import UsageError
 from gan_jax.evaluators.samples import conditions, sample_key, sampling_nets
 from gan_jax.evaluators.standing import BATCH_STATISTICS, batch_statistics
 from gan_jax.mesh import AXIS, replicated
@@ -140,7 +141,16 @@ class Generated:
         return self._draw(in_turn, seed)
 
     def conditions(self, count: int) -> dict[str, np.ndarray]:
-        """Of so many pictures, where none are given: `label` `[count, …]`."""
+        """Of so many pictures, where none are given: `label` `[count, …]`.
+
+        Raises:
+            UsageError: the recipe is given more than that.
+        """
+        if self._recipe.given:
+            raise UsageError(
+                f"the recipe draws pictures of {', '.join(self._recipe.given)}: measure it with "
+                "evaluators that hand it some, as Translations"
+            )
         if self._example_labels is None:
             return conditions(count, self._num_classes, None)
         return {"label": self._example_labels(count)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +86,7 @@ def make_sampler(recipe: Recipe, mesh: Mesh) -> Callable[..., np.ndarray]:
     return sample
 
 
-def fixed_latents(recipe: Recipe, batch: Mapping[str, np.ndarray], seed: int) -> PyTree:
+def fixed_latents(recipe: Recipe, batch: Mapping[str, Any], seed: int) -> PyTree:
     """Latents of a batch of conditions, the same for the same seed."""
     assert recipe.latents is not None
     return jax.jit(recipe.latents)(sample_key(seed), jax.tree.map(jnp.asarray, batch))

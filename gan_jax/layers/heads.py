@@ -18,7 +18,7 @@ from jax import Array
 
 from gan_jax.layers.label_embedding import LabelEmbedding, checked_label
 from gan_jax.layers.spectral_normalisation import SpectralDense, SpectralLabelEmbedding
-from gan_jax.layers.verdict import Verdict
+from gan_jax.layers.verdict import Featured, Verdict
 
 glorot = nn.initializers.glorot_uniform()
 
@@ -98,6 +98,19 @@ class ContrastiveHead(nn.Module):
         )
 
 
+class FeatureHead(nn.Module):
+    """Logits of one dense layer, and the features it read (Larsen et al. 2016); the label is not
+    read."""
+
+    spectral: int
+    kernel_init: Initializer = glorot
+
+    @nn.compact
+    def __call__(self, features: Array, label: Array | None, *, train: bool) -> Featured:
+        features = _float32(features)
+        return Featured(_dense(self, 1, train, "logits")(features)[:, 0], features)
+
+
 def head_of(num_classes: int, *, spectral: int, kernel_init: Initializer = glorot) -> nn.Module:
     """The head that SNGAN, SAGAN and BigGAN have: projection where there are classes."""
     if num_classes:
@@ -105,7 +118,7 @@ def head_of(num_classes: int, *, spectral: int, kernel_init: Initializer = gloro
     return LinearHead(spectral, kernel_init)
 
 
-Head = LinearHead | ProjectionHead | AuxiliaryClassifierHead | ContrastiveHead
+Head = LinearHead | ProjectionHead | AuxiliaryClassifierHead | ContrastiveHead | FeatureHead
 
 
 def _dense(head: Head, features: int, train: bool, name: str) -> nn.Module:

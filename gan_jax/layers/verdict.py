@@ -24,6 +24,18 @@ class Verdict(NamedTuple):
     proxies: Array | None = None
 
 
+class Featured(NamedTuple):
+    """A discriminator's logits and what it saw.
+
+    Attributes:
+        logits: `[B]` float32, positive for real.
+        features: `[B, F]` float32, of its last hidden layer.
+    """
+
+    logits: Array
+    features: Array
+
+
 def verdict_of(output: Array | Verdict) -> Verdict:
     """The verdict of a discriminator that returns one, or bare logits `[B]`."""
     return output if isinstance(output, Verdict) else Verdict(output)

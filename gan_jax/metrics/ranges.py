@@ -12,12 +12,14 @@ SHARES = {
 NOT_NEGATIVE = {
     "fid", "intra_fid", "fd_avatar", "mind", "swd", "spectrum", "ppl", "lpips", "lpips_real",
     "density", "modes_entropy", "variance_ratio", "distance", "held_out_distance", "ratio",
-    "expression_error", "landmark_error", "single_ms", "batch_ms", "images_per_second",
+    "l1", "psnr", "bits_per_dimension", "expression_error", "landmark_error", "single_ms",
+    "batch_ms", "images_per_second",
 }  # fmt: skip
 OTHERS = {
     "is": (1.0, math.inf),
     "detour": (1.0, math.inf),
     "gap": (-1.0, 1.0),
+    "ssim": (-1.0, 1.0),
     "ms_ssim": (-1.0, 1.0),
     "ms_ssim_real": (-1.0, 1.0),
 }

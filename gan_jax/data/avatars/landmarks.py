@@ -32,6 +32,29 @@ LANDMARKS: tuple[str, ...] = (
 )
 
 
+def _numbers(*names: str) -> tuple[int, ...]:
+    return tuple(LANDMARKS.index(name) for name in names)
+
+
+LINES: tuple[tuple[int, ...], ...] = (
+    _numbers(*CONTOUR),
+    *(
+        line
+        for side in eyes.SIDES
+        for line in (
+            _numbers(*(f"brow{side}{point}" for point in BROW_POINTS)),
+            _numbers(*(f"eye{side}{point}" for point in
+                       ("InnerCorner", "UpperLid", "OuterCorner", "LowerLid", "InnerCorner"))),
+            _numbers(f"eye{side}Pupil"),
+        )
+    ),
+    _numbers("noseTip"),
+    _numbers("mouthCornerRight", "upperLipRight", "upperLip", "upperLipLeft", "mouthCornerLeft",
+             "lowerLipLeft", "lowerLip", "lowerLipRight", "mouthCornerRight"),
+)  # fmt: skip
+"""The strokes of a face drawn through its landmarks, by their numbers; a single one is a dot."""
+
+
 def landmarks(vector: Array) -> Array:
     """`[P]` -> `[L, 2]`: (x, y) of each of `LANDMARKS` in [0, 1], from the top left of a square.
 
