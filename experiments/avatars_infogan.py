@@ -27,7 +27,7 @@ from gan_jax.recipes.infogan import infogan_recipe
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 32
-    config.total = "4000 steps"
+    config.total = "3000 steps"
     config.samples_every = "500 steps"
     config.checkpoint_every = "500 steps"
     config.data.name = "avatars/64"
@@ -38,7 +38,7 @@ def get_config(argument: str = "") -> Config:
     config.latent_size = 62
     config.codes = {"categorical": (8,), "continuous": 2}
     config.categorical_weight = 1.0
-    config.continuous_weight = 0.1
+    config.continuous_weight = 1.0
     config.ema_decay = 0.99
     config.generator = {"width": 32, "learning_rate": 1e-3, "b1": 0.5}
     config.discriminator = {"width": 32, "learning_rate": 2e-4, "b1": 0.5}
@@ -46,7 +46,7 @@ def get_config(argument: str = "") -> Config:
 
 
 def long(config: Config) -> None:
-    config.total = "16_000 steps"
+    config.total = "12_000 steps"
     config.samples_every = "2_000 steps"
     config.evaluate.every = "4_000 steps"
 

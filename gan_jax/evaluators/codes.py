@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
+from gan_jax.data.avatars.parameters import CONTINUOUS_NAMES
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World
 from gan_jax.evaluators.features import Extractor, Features
@@ -24,6 +25,7 @@ from gan_jax.weights.store import find_weights
 
 Latents = Mapping[str, Any]
 COLUMNS = 10
+PARAMETER_BINS = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,9 +34,9 @@ class Codes:
 
     In the picture each row changes one code over its choices, or over ten quantiles of a continuous
     one, all else fixed. A metric a code, `categorical_0`, … and `continuous_0`, …: the largest
-    normalised mutual information of it (in 20 bins where it is continuous) with a discrete factor
-    that the judge reads off generated avatars, 1 where the code tells the factor, about 0 where it
-    tells nothing; beside it that of every factor, by name.
+    normalised mutual information of it (in 20 bins where it is continuous) with a factor that the
+    judge reads off generated avatars (a continuous parameter in 10 bins), 1 where the code tells
+    the factor, about 0 where it tells nothing; beside it that of every factor, by name.
 
     Attributes:
         categorical: choices of each categorical code; as the recipe's.
@@ -81,7 +83,7 @@ class Codes:
                 metrics = self._information(latents, read)
             return Evaluation(
                 metrics=metrics,
-                protocol={"estimator": "Miller-Madow", "bins": 20}
+                protocol={"estimator": "Miller-Madow", "bins": 20, "parameter_bins": PARAMETER_BINS}
                 | (dict(space.describe) if space else {}),
                 sampling=generated.describe(drawn),
                 pictures={self.name: self._traversals(generated, subject, drawn)},
@@ -96,6 +98,8 @@ class Codes:
     def _information(self, latents: Latents, read: Features) -> dict[str, Metric]:
         factors = {"expression": read["expression"].argmax(axis=1)}
         factors |= {name: read[f"factor/{name}"].argmax(axis=1) for name, _ in FACTORS}
+        numbers = zip(CONTINUOUS_NAMES, read["parameters"].T, strict=False)  # behind: intensity
+        factors |= {name: quantile_bins(values, PARAMETER_BINS) for name, values in numbers}
         found = {}
         for name, code in self._columns(latents).items():
             shares = {
