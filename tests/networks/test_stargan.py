@@ -1,0 +1,275 @@
+"""StarGAN and GANimation: published sizes, and their layers written out in plain lax."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from gan_jax.errors import UsageError
+from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator, halvings
+
+PICTURES = np.random.default_rng(1).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+VECTORS = np.random.default_rng(2).uniform(0, 1, (2, 5)).astype(np.float32)
+MAPS = np.random.default_rng(3).uniform(-1, 1, (2, 16, 16, 5)).astype(np.float32)
+HEADS = pytest.mark.parametrize("heads", ["colour", "mask"])
+
+
+def shapes_of(module, *values):
+    make = functools.partial(module.init_with_output, jax.random.key(0), train=True)
+    return jax.eval_shape(make, *values)
+
+
+def count(module, *values):
+    _, variables = shapes_of(module, *values)
+    assert list(variables) == ["params"]
+    leaves = jax.tree.leaves(variables)
+    assert all(leaf.dtype == jnp.float32 for leaf in leaves)
+    return sum(leaf.size for leaf in leaves)
+
+
+def variables_of(module, *values):
+    """Random ones, away from the zeros and ones that hide what they do."""
+    random = np.random.default_rng(4)
+
+    def leaf(path, shape):
+        if path[-1].key == "scale":
+            draw = random.uniform(0.5, 1.5, shape.shape)
+        else:
+            draw = random.normal(0, np.prod(shape.shape[:-1]) ** -0.5, shape.shape)
+        return draw.astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(leaf, shapes_of(module, *values)[1])
+
+
+@functools.partial(jax.jit, static_argnames=("module", "train"))
+def apply(module, variables, *values, train=False):
+    return module.apply(variables, *values, train=train)
+
+
+def translator(condition=VECTORS, **settings):
+    module = StarGANTranslator(**({"channels": 3, "width": 4, "blocks": 1} | settings))
+    return module, variables_of(module, PICTURES, condition)
+
+
+@pytest.mark.parametrize(
+    ("heads", "conditions", "made", "judging"),
+    [("colour", 5, 8_430_528, 44_762_048), ("mask", 17, 8_471_296, 44_860_352)],
+)
+def test_parameter_counts_are_the_published_ones(heads, conditions, made, judging):
+    pictures, condition = jnp.zeros((2, 128, 128, 3)), jnp.zeros((2, conditions))
+    assert count(StarGANTranslator(3, heads=heads), pictures, condition) == made
+    assert count(StarGANDiscriminator(outputs=conditions), pictures) == judging
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "left", "features"),
+    [
+        (32, {}, 2, 512),
+        (64, {}, 2, 1024),
+        (128, {}, 2, 2048),
+        (256, {}, 4, 2048),
+        (256, {"layers": 9}, 2, 2048),
+        (64, {"width": 16, "width_max": 128}, 2, 128),
+        (96, {}, 3, 1024),
+        (128, {"layers": 3}, 16, 256),
+    ],
+)
+def test_the_discriminator_at_other_sizes(size, settings, left, features):
+    module = StarGANDiscriminator(size=size, outputs=7, **settings)
+    pictures = jnp.zeros((2, size, size, 4))
+    judgement, variables = shapes_of(module, pictures)
+    assert judgement.logits.shape == (2, left, left) and judgement.condition.shape == (2, 7)
+    assert judgement.logits.dtype == judgement.condition.dtype == jnp.float32
+    params = variables["params"]
+    assert params["logits"]["kernel"].shape == (3, 3, features, 1)
+    assert params["condition"]["kernel"].shape == (left, left, features, 7)
+
+
+@pytest.mark.parametrize("size", [32, 64, 256])
+@HEADS
+def test_the_translator_at_other_sizes(size, heads):
+    pictures = jnp.zeros((2, size, size, 4))
+    for condition in (jnp.zeros((2, 3)), jnp.zeros((2, size, size, 3), jnp.int32)):
+        translation, _ = shapes_of(StarGANTranslator(4, heads=heads), pictures, condition)
+        assert translation.images.shape == pictures.shape
+        if heads == "colour":
+            assert translation.mask is None and translation.colour is None
+        else:
+            assert translation.mask.shape == (2, size, size, 1)
+            assert translation.colour.shape == pictures.shape
+        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(translation))
+
+
+def convolve(x, p, stride=1, edge=None):
+    """An odd kernel keeps the size; `edge` is the zeros around the picture."""
+    edge = p["kernel"].shape[0] // 2 if edge is None else edge
+    pads = [(edge, edge)] * 2
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    y = lax.conv_general_dilated(
+        x, p["kernel"], (stride, stride), pads, dimension_numbers=dimensions
+    )
+    return y + p.get("bias", 0.0)
+
+
+def double(x, p):
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_transpose(x, p["kernel"], (2, 2), "SAME", dimension_numbers=dimensions)
+
+
+def normalise(x, p):
+    p = p["InstanceNorm_0"]
+    x = x - x.mean((1, 2), keepdims=True)
+    return x / jnp.sqrt((x**2).mean((1, 2), keepdims=True) + 1e-5) * p["scale"] + p["bias"]
+
+
+def plain_trunk(p, pictures, planes):
+    """7x7, two 4x4 of stride 2, a block of 3x3, two transposed 4x4."""
+    x = jnp.concatenate([pictures, planes], -1)
+    norms = [p[f"PictureNormalisation_{index}"] for index in range(5)]
+    x = jax.nn.relu(normalise(convolve(x, p["Convolution_0"]), norms[0]))
+    x = jax.nn.relu(normalise(convolve(x, p["Convolution_1"], 2, 1), norms[1]))
+    x = jax.nn.relu(normalise(convolve(x, p["Convolution_2"], 2, 1), norms[2]))
+    block = p["TranslatorBlock_0"]
+    h = normalise(convolve(x, block["Convolution_0"]), block["PictureNormalisation_0"])
+    h = convolve(jax.nn.relu(h), block["Convolution_1"])
+    x = x + normalise(h, block["PictureNormalisation_1"])
+    x = jax.nn.relu(normalise(double(x, p["TransposedConvolution_0"]), norms[3]))
+    return jax.nn.relu(normalise(double(x, p["TransposedConvolution_1"]), norms[4]))
+
+
+def test_the_translator_is_the_written_architecture():
+    module, variables = translator(MAPS, heads="mask")
+    p = variables["params"]
+    found = apply(module, variables, PICTURES, MAPS)
+    x = plain_trunk(p, PICTURES, MAPS)
+    colour = jnp.tanh(convolve(x, p["colour"]))
+    mask = 1 / (1 + jnp.exp(-convolve(x, p["mask"])))
+    np.testing.assert_allclose(found.colour, colour, atol=1e-5)
+    np.testing.assert_allclose(found.mask, mask, atol=1e-5)
+    np.testing.assert_allclose(found.images, mask * PICTURES + (1 - mask) * colour, atol=1e-5)
+    assert np.std(colour) > 0.1 and np.std(mask) > 0.1
+
+
+def test_the_colour_head_alone_paints_all():
+    module, variables = translator()
+    planes = np.tile(VECTORS[:, None, None], (1, 16, 16, 1))
+    x = plain_trunk(variables["params"], PICTURES, planes)
+    found = apply(module, variables, PICTURES, VECTORS)
+    colour = jnp.tanh(convolve(x, variables["params"]["colour"]))
+    np.testing.assert_allclose(found.images, colour, atol=1e-5)
+    assert np.std(colour) > 0.1
+
+
+def test_the_discriminator_is_the_written_architecture():
+    """At 24 pixels, of which 3 x 3 are left."""
+    pictures = np.random.default_rng(5).uniform(-1, 1, (2, 24, 24, 3)).astype(np.float32)
+    module = StarGANDiscriminator(4, 24, outputs=5, width_max=8)
+    variables = variables_of(module, pictures)
+    p = variables["params"]
+    assert p["Convolution_2"]["kernel"].shape == (4, 4, 8, 8)
+    x = pictures
+    for index in range(3):
+        x = convolve(x, p[f"Convolution_{index}"], 2, 1)
+        x = jnp.where(x > 0, x, 0.01 * x)
+    found = apply(module, variables, pictures)
+    np.testing.assert_allclose(found.logits, convolve(x, p["logits"])[..., 0], atol=1e-5)
+    by_hand = np.einsum("bhwi,hwio->bo", x, p["condition"]["kernel"])
+    np.testing.assert_allclose(found.condition, by_hand, atol=1e-5)
+    assert np.std(found.logits) > 0.05 and np.std(found.condition) > 0.05
+
+
+def test_a_constant_condition_is_seen():
+    """Instance normalisation takes constants away; the border of zeros is what is left of them."""
+    module, variables = translator()
+    found = apply(module, variables, PICTURES, VECTORS).images
+    other = apply(module, variables, PICTURES, 1 - VECTORS).images
+    assert np.abs(found - other).mean() > 0.01
+
+
+def test_weights_start_at_their_scale():
+    pictures, condition = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 5))
+    key = jax.random.key(0, impl="unsafe_rbg")  # compiles quickly
+
+    @jax.jit
+    def start():
+        params = StarGANTranslator(3, 16, 1).init(key, pictures, condition, train=True)
+        return params["params"], StarGANDiscriminator(32, 16).init(key, pictures, train=True)
+
+    params, judge = start()
+    judge = judge["params"]
+    block = params["TranslatorBlock_0"]
+    for layer in (params["Convolution_0"], block["Convolution_1"], judge["Convolution_1"]):
+        fan_in = np.prod(layer["kernel"].shape[:3])
+        assert np.std(layer["kernel"]) * np.sqrt(3 * fan_in) == pytest.approx(1, rel=0.03)
+    assert not np.any(judge["Convolution_1"]["bias"])
+    norm = block["PictureNormalisation_1"]["InstanceNorm_0"]
+    assert np.all(norm["scale"] == 1) and not np.any(norm["bias"])
+
+
+@pytest.mark.parametrize("kind", ["translator", "discriminator"])
+def test_every_parameter_learns_and_training_changes_nothing_else(kind):
+    if kind == "translator":
+        module, values = StarGANTranslator(3, 4, 1, "mask"), (PICTURES, VECTORS)
+    else:
+        module, values = StarGANDiscriminator(4, 16), (PICTURES,)
+    variables = variables_of(module, *values)
+
+    @jax.jit
+    def gradient(variables):
+        def loss(variables):
+            trained = jax.tree.leaves(module.apply(variables, *values, train=True))
+            return sum(jnp.sum(jnp.sin(leaf)) for leaf in trained), trained
+
+        return jax.grad(loss, has_aux=True)(variables)
+
+    slopes, trained = gradient(variables)
+    assert all(np.any(leaf) for leaf in jax.tree.leaves(slopes))
+    evaluated = jax.tree.leaves(apply(module, variables, *values))
+    for left, right in zip(trained, evaluated, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_half_precision_stays_near():
+    for build, values in (
+        (functools.partial(StarGANTranslator, 3, 4, 1, "mask"), (PICTURES, VECTORS)),
+        (functools.partial(StarGANDiscriminator, 4, 16), (PICTURES,)),
+    ):
+        variables = variables_of(build(), *values)
+        exact = apply(build(), variables, *values)
+        rough = apply(build(dtype=jnp.bfloat16), variables, *values)
+        for left, right in zip(jax.tree.leaves(rough), jax.tree.leaves(exact), strict=True):
+            assert left.dtype == jnp.float32
+            error = np.sqrt(np.mean((left - right) ** 2) / np.mean(right**2))
+            assert 1e-4 < error < 0.05
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "condition", "message"),
+    [
+        ({}, (2, 18, 16, 3), (2, 5), "not 18 x 16"),
+        ({}, (2, 4, 4, 3), (2, 5), "not 4 x 4"),
+        ({"heads": "both"}, (2, 16, 16, 3), (2, 5), "colour, mask, not 'both'"),
+        ({"heads": "mask", "channels": 4}, (2, 16, 16, 3), (2, 5), "not of 3 and 4"),
+        ({}, (2, 16, 16, 3), (3, 5), r"not \[3, 5\]"),
+        ({}, (2, 16, 16, 3), (2, 8, 8, 5), r"not \[2, 8, 8, 5\]"),
+        ({}, (2, 16, 16, 3), (2,), r"not \[2\]"),
+    ],
+)
+def test_what_the_translator_refuses(settings, shape, condition, message):
+    module = StarGANTranslator(**({"channels": 3} | settings))
+    with pytest.raises(UsageError, match=message):
+        shapes_of(module, jnp.zeros(shape), jnp.zeros(condition))
+
+
+def test_what_the_discriminator_refuses():
+    with pytest.raises(UsageError, match="64 x 64 pixels and got 32 x 32"):
+        shapes_of(StarGANDiscriminator(size=64), jnp.zeros((1, 32, 32, 3)))
+    for size, most in ((100, 6), (3, 6), (64, 0)):
+        with pytest.raises(UsageError, match=f"cannot halve {size} pixels"):
+            halvings(size, most)
