@@ -39,14 +39,14 @@ from gan_jax.recipes.paired import Condition, paired_recipe
 def get_config(argument: str = "") -> Config:
     config = base_config()
     config.batch_size = 8
-    config.total = "6000 steps"
+    config.total = "5000 steps"
     config.samples_every = "1000 steps"
     config.checkpoint_every = "1000 steps"
     config.samples.count = 32
     config.data.name = "avatars/64"
     config.data.size = 64
     config.data.channels = 3
-    config.evaluate.every = "2000 steps"
+    config.evaluate.every = "2500 steps"
     config.evaluate.samples = 1000
     config.condition = "outline"  # or landmarks, heat_maps
     config.l1_weight = 100.0
@@ -57,9 +57,9 @@ def get_config(argument: str = "") -> Config:
 
 
 def long(config: Config) -> None:
-    config.total = "24_000 steps"
+    config.total = "20_000 steps"
     config.samples_every = "4_000 steps"
-    config.evaluate.every = "8_000 steps"
+    config.evaluate.every = "10_000 steps"
 
 
 def smoke(config: Config) -> None:
