@@ -59,11 +59,10 @@ def test_a_state_that_was_put_away_goes_on_to_the_bit(name):
 @pytest.mark.slow
 @each
 def test_four_devices_see_what_one_sees(name):
-    one, found = trained(name, start(name, 1), 1, rounds=1)
-    four, shared = trained(name, start(name, 4), 4, rounds=1)
+    _, found = trained(name, start(name, 1), 1, rounds=1)
+    _, shared = trained(name, start(name, 4), 4, rounds=1)
     for key, value in found.items():
         np.testing.assert_allclose(shared[key], value, rtol=2e-3, atol=2e-4, err_msg=key)
-    del one, four
 
 
 @pytest.mark.slow
