@@ -74,6 +74,7 @@ def test_a_row_and_its_comparison(gan_jax, tmp_path):
     assert "member-steps/s" in again.stdout
 
 
+@pytest.mark.slow
 def test_members_over_devices_of_a_processor(gan_jax, tmp_path):
     file = tmp_path / "rows.jsonl"
     done = gan_jax("bench", DIGITS, "--repeats=1", "--synthetic", f"--json={file}",
