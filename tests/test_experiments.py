@@ -18,12 +18,13 @@ KINDS = ("digits_mlp",)
 ALIKE = (
     *("cifar10_r3gan", "cifar10_reacgan", "cifar10_stylegan2_ada", "folder_stylegan2"),
     *("ffhq256_r3gan", "ffhq256_stylegan2", "avatars_biggan_conditional", "avatars_sngan"),
-    *("avatars_stabilisers", "avatars_wgan_gp"),
+    *("avatars_stabilisers", "avatars_wgan_gp", "avatars_stylegan2"),
 )
 """Those that run what others run too: by hand."""
 
 TRAINED_IN_HALF = (
-    "avatars_r3gan",
+    "avatars_dcgan",
+    pytest.param("avatars_r3gan", marks=pytest.mark.long),
     pytest.param("avatars_stylegan2", marks=pytest.mark.long),
 )
 BFLOAT16 = ("precision", "bfloat16")
