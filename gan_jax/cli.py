@@ -18,9 +18,11 @@ VERBS = {
     "plan": ("gan_jax.plan", "what an experiment costs, without training: FLOPs, memory, hours"),
     "bench": ("gan_jax.bench", "step throughput: rounds, phases, data wait, compiling, memory"),
     "sample": ("gan_jax.sample", "pictures or a latent walk from a run directory"),
+    "latents": ("gan_jax.latents_command.command", "walks, mixing, directions, projection"),
     "translate": ("gan_jax.translate", "your pictures through a trained translator"),
+    "recognise": ("gan_jax.recognise", "the expression of a face, with its probabilities"),
     "evaluate": ("gan_jax.evaluate", "measure checkpoints, or pictures against pictures"),
-    "data": ("gan_jax.data_command", "check, prepare or preview a data source"),
+    "data": ("gan_jax.data_command", "check, prepare or preview a data source, or cut out faces"),
     "weights": ("gan_jax.weights_command", "import, verify or list weights of feature networks"),
     "report": ("gan_jax.report.command", "one HTML page about one run or several"),
 }
@@ -31,6 +33,7 @@ examples:
   gan-jax train experiments/avatars_dcgan.py --workdir=runs/first
   gan-jax train experiments/digits_mlp.py:smoke --config.batch_size=8
   gan-jax sample runs/first --count=16 --out=samples.png
+  gan-jax latents interpolate runs/first --loop --out=walk.gif
   gan-jax data preview avatars/64
 
 exit codes: 0 done, 1 internal error, 2 usage, 3 diverged, 4 storage, 5 data,

@@ -1,4 +1,4 @@
-"""`gan-jax data check|prepare|preview SOURCE`."""
+"""`gan-jax data check|prepare|preview|faces SOURCE`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from gan_jax.data.prepare import prepare_source
 from gan_jax.data.preview import preview
 from gan_jax.data.source import PictureSource
 from gan_jax.errors import UsageError
+from gan_jax.faces_command import add_face_arguments, cut_faces
 from gan_jax.images import save_png
 from gan_jax.program import use_compilation_cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("check", "prepare", "preview"))
+    parser.add_argument("action", choices=("check", "prepare", "preview", "faces"))
     parser.add_argument("source", help="avatars/64, digits, tfds:NAME, folder:PATH or npz:PATH")
     parser.add_argument("--data_dir", help="where prepared sets lie (default: that of TFDS)")
     parser.add_argument("--split", default="all", help="train, test or all (default all)")
-    parser.add_argument("--size", type=int, help="pixels a side (default: 64, or the avatars')")
+    parser.add_argument(
+        "--size", type=int, help="pixels a side (default: 64, or the avatars'; of faces 256)"
+    )
     parser.add_argument("--count", type=int, default=64, help="pictures of a preview (default 64)")
-    parser.add_argument("--out", type=Path, help="of a preview (default SOURCE.png)")
+    parser.add_argument(
+        "--out", type=Path, help="of a preview (default SOURCE.png), or the folder of cut out faces"
+    )
+    add_face_arguments(parser, "--detector", "auto")
 
 
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
@@ -34,6 +40,9 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         value = getattr(arguments, flag)
         if value is not None and value < 1:
             raise UsageError(f"--{flag}={value}: must be at least 1")
+    if arguments.action == "faces":
+        use_compilation_cache()
+        return cut_faces(arguments, Console())
     if arguments.out and arguments.out.suffix.lower() != ".png":
         raise UsageError(f"--out={arguments.out}: must end in .png")
     use_compilation_cache()

@@ -23,6 +23,7 @@ from gan_jax.errors import UsageError, UserError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.ops.pixels import FLIP
 from gan_jax.recipe import Recipe
+from gan_jax.weights.store import Weights
 
 REQUIRED = ("get_config", "get_recipe", "get_optimizers")
 
@@ -58,6 +59,13 @@ class Experiment:
 
     def optimizers(self) -> dict[str, optax.GradientTransformation]:
         return guarded(self.path, lambda: self.module.get_optimizers(self.config))
+
+    def frozen(self) -> dict[str, Weights]:
+        """The weights of the recipe's frozen networks, that the file's `get_frozen(config)` finds;
+        none where it has no such function."""
+        if not hasattr(self.module, "get_frozen"):
+            return {}
+        return dict(guarded(self.path, lambda: self.module.get_frozen(self.config)))
 
     def evaluators(self) -> tuple[Evaluator, ...]:
         """What the file's `get_evaluators(config)` lists; none where it has no such function, or

@@ -16,6 +16,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from gan_jax import settings
+from gan_jax.errors import UsageError
 from gan_jax.experiment import Experiment, guarded
 from gan_jax.mesh import (
     AXIS,
@@ -28,6 +29,7 @@ from gan_jax.mesh import (
 from gan_jax.recipe import PyTree, Recipe
 from gan_jax.state import TrainState, init
 from gan_jax.step import Rounds, Step, make_rounds, make_step
+from gan_jax.weights.store import Weights
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class Program:
         recipe: of the experiment.
         optimizers: by network.
         mesh: the devices.
-        frozen: variables of the frozen networks.
+        weights: of the frozen networks, and where they come from.
+        frozen: their variables, on every device.
         abstract_state: shapes, dtypes and shardings of the state.
         initial: `key -> state` at step 0, compiled.
         rounds: `(state, frozen, batches, count) -> (state, metrics)`, jitted, state donated.
@@ -48,6 +51,7 @@ class Program:
     recipe: Recipe
     optimizers: Mapping[str, optax.GradientTransformation]
     mesh: Mesh
+    weights: Mapping[str, Weights]
     frozen: Mapping[str, PyTree]
     abstract_state: TrainState
     initial: Callable[[Array], TrainState]
@@ -88,6 +92,7 @@ def build(experiment: Experiment) -> Program:
     mesh = make_mesh(config.mesh.devices)
     check_batch(config.batch_size, config.accumulate, mesh)
     recipe, optimizers = experiment.recipe(), experiment.optimizers()
+    weights = frozen_weights(experiment, recipe)
     settings.check_sizes(recipe.networks)
     settings.check_precision(config.precision, recipe.networks)
     initial = functools.partial(init, recipe, optimizers, batch_spec=experiment.batch_spec())
@@ -101,7 +106,8 @@ def build(experiment: Experiment) -> Program:
         recipe=recipe,
         optimizers=optimizers,
         mesh=mesh,
-        frozen={},
+        weights=weights,
+        frozen=jax.device_put({name: each.variables for name, each in weights.items()}, whole),
         abstract_state=abstract_state,
         initial=jax.jit(initial, out_shardings=whole),
         rounds=compile_rounds(rounds, mesh, config.mesh.view),
@@ -114,6 +120,18 @@ def build(experiment: Experiment) -> Program:
             for name, leaf in experiment.batch_spec().items()
         },
     )
+
+
+def frozen_weights(experiment: Experiment, recipe: Recipe) -> dict[str, Weights]:
+    """Raises UsageError where the file finds weights for other networks than the recipe freezes."""
+    weights = experiment.frozen()
+    if weights.keys() != recipe.frozen.keys():
+        wanted, found = (", ".join(sorted(names)) or "none" for names in (recipe.frozen, weights))
+        raise UsageError(
+            f"{experiment.path}: get_frozen finds weights for: {found}; "
+            f"the recipe freezes: {wanted}"
+        )
+    return weights
 
 
 def step_of(

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 from jax import Array
 
+from gan_jax.recognition import Recognised
 from gan_jax.schedules import Schedule
 from gan_jax.translation import Translation
 
@@ -129,9 +130,12 @@ class Recipe:
         latents: `(key, batch) -> latents`; None where the recipe generates nothing.
         generate: `(nets, latents, batch, truncation) -> images [B, H, W, C]` in [-1, 1].
         styles: `(nets, latents, batch) -> ws [B, L, W]`, where the generator has such a space.
-        synthesise: `(nets, ws) -> images`, beside `styles`.
+        synthesise: `(nets, ws, noise=None) -> images`, beside `styles`; `noise="constant"` adds the
+            planes of the collection `noise` instead of what training adds.
         encode: `(nets, batch) -> latents` of the batch's images, where something finds them.
         translation: what `gan-jax translate` does with pictures of the user's.
+        recognise: `(nets, batch) -> Recognised`, the expressions of the batch's images, where
+            something reads them.
         discriminate: `(nets, batch) -> logits [B]` of the batch's images, positive for real; None
             where nothing tells real pictures from generated ones.
     """
@@ -148,9 +152,10 @@ class Recipe:
     latents: Callable[[Array, Batch], PyTree] | None = None
     generate: Callable[[Nets, PyTree, Batch, Array], Array] | None = None
     styles: Callable[[Nets, PyTree, Batch], Array] | None = None
-    synthesise: Callable[[Nets, Array], Array] | None = None
+    synthesise: Callable[..., Array] | None = None
     encode: Callable[[Nets, Batch], PyTree] | None = None
     translation: Translation | None = None
+    recognise: Callable[[Nets, Batch], Recognised] | None = None
     discriminate: Callable[[Nets, Batch], Array] | None = None
 
     @property

@@ -128,9 +128,10 @@ class Run:
         data = fingerprint(self.rounds.source)
         if is_run_directory(self.directory):
             run_directory.check_same_data(self.directory, data)
+            run_directory.check_same_weights(self.directory, self.program.weights)
             run_directory.keep_settings(self.directory, self.experiment)
         else:
-            run_directory.begin(self.directory, self.experiment, data)
+            run_directory.begin(self.directory, self.experiment, data, self.program.weights)
 
     def _restore_or_init(self) -> tuple[TrainState, int]:
         restored = self.checkpoints.restore(self.program.abstract_state)

@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gan_jax.config import base_config, differences
 from gan_jax.durable import write_json
 from gan_jax.errors import DataError, StorageError, UsageError
 from gan_jax.experiment import Experiment
+from gan_jax.weights.store import Weights
 from gan_jax.workdir import CHECKPOINTS, CONFIG, is_run_directory
 
 RUN = "run.json"
@@ -49,7 +51,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
+def begin(
+    workdir: Path, experiment: Experiment, fingerprint: str, weights: Mapping[str, Weights]
+) -> None:
     """Writes run.json, the experiment file's copy and, last, config.json: with it the directory
     is a run directory."""
     try:
@@ -62,6 +66,10 @@ def begin(workdir: Path, experiment: Experiment, fingerprint: str) -> None:
                 "experiment_sha256": experiment.sha256,
                 "argument": experiment.argument,
                 "data_fingerprint": fingerprint,
+                "frozen": {
+                    name: {"network": each.network, "sha256": each.sha256, "known": each.verified}
+                    for name, each in weights.items()
+                },
                 "started": now(),
                 **environment(),
             },
@@ -143,6 +151,18 @@ def check_same_data(workdir: Path, fingerprint: str) -> None:
             f"the data have changed since the run in {workdir} began (fingerprint {before[:12]}, "
             f"now {fingerprint[:12]}): restore them, or start anew in another --workdir"
         )
+
+
+def check_same_weights(workdir: Path, weights: Mapping[str, Weights]) -> None:
+    """Raises UsageError where a frozen network has not the weights that the run began with."""
+    before = read(workdir)[0].get("frozen", {})  # no such key before there were frozen networks
+    for name, each in weights.items():
+        if name in before and before[name]["sha256"] != each.sha256:
+            raise UsageError(
+                f"the weights of the frozen network {name!r} are others than the run in {workdir} "
+                f"began with (sha256 {before[name]['sha256'][:12]}, those of {each.path} "
+                f"{each.sha256[:12]}): give those, or start anew in another --workdir"
+            )
 
 
 def _git_revision() -> str | None:

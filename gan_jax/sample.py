@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gan_jax.console import Console
 from gan_jax.errors import UsageError
-from gan_jax.images import grid, save_gif, save_png
+from gan_jax.images import grid, require_encoder, save_frames, save_png
 from gan_jax.program import use_compilation_cache
 from gan_jax.trained import Trained, load
 
 FRAMES_PER_SECOND = 25
+FORMS = ("png", "gif", "mp4")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truncation", type=float, default=1.0, help="scale of the latents")
     parser.add_argument("--step", default="latest", help="a checkpoint: N, best or latest")
     parser.add_argument("--raw", action="store_true", help="the raw weights, not their average")
-    parser.add_argument("--frames", type=int, default=100, help="of a GIF (default 100)")
+    parser.add_argument("--frames", type=int, default=100, help="of a walk (default 100)")
     parser.add_argument(
         "--out",
         type=Path,
-        help="FILE.png: a grid; FILE.gif: a latent walk; a folder: single pictures "
+        help="FILE.png: a grid; FILE.gif or FILE.mp4: a latent walk; a folder: single pictures "
         "(default WORKDIR/samples-STEP.png)",
     )
 
@@ -51,7 +52,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     if arguments.frames < 1:
         raise UsageError(f"--frames={arguments.frames}: must be at least 1")
     if arguments.out:
-        form_of(arguments.out)
+        if form_of(arguments.out, FORMS) == "mp4":
+            require_encoder(arguments.out)
     trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
     out = arguments.out or arguments.workdir / f"samples-{trained.step}.png"
     write(trained, out, arguments, attributes)
@@ -87,23 +89,25 @@ def write(
         "truncation": arguments.truncation,
         "ema": not arguments.raw,
     }
-    form = form_of(out)
-    if form == "gif":
+    form = form_of(out, FORMS)
+    if form in ("gif", "mp4"):
         frames = trained.walk(arguments.count, arguments.frames, **settings)
-        save_gif(out, [grid(frame) for frame in frames], FRAMES_PER_SECOND)
+        save_frames(out, [grid(frame) for frame in frames], FRAMES_PER_SECOND)
     elif form == "png":
         save_png(out, grid(trained.sample(arguments.count, **settings)))
     else:
         save_each(out, trained.sample(arguments.count, **settings))
 
 
-def form_of(out: Path) -> str:
-    """ "png", "gif" or "folder"; raises UsageError for another suffix."""
+def form_of(out: Path, forms: Sequence[str] = ("png", "gif")) -> str:
+    """One of the suffixes `forms`, or "folder"; raises UsageError for another suffix."""
     suffix = out.suffix.lower()
     if out.is_dir() or not suffix:
         return "folder"
-    if suffix not in (".png", ".gif"):
-        raise UsageError(f"--out={out}: must end in .png or .gif, or be a folder")
+    if suffix[1:] not in forms:
+        *first, last = (f".{form}" for form in forms)
+        endings = f"{', '.join(first)} or {last}" if first else last
+        raise UsageError(f"--out={out}: must end in {endings}, or be a folder")
     return suffix[1:]
 
 

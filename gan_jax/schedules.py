@@ -38,6 +38,15 @@ def linear_decay(begin: int, end: int) -> Schedule:
     return schedule
 
 
+def inverse_time(rate: float) -> Schedule:
+    """base / (1 + rate · step), the decay of AdaIN's decoder."""
+
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return base / (1.0 + rate * step)
+
+    return schedule
+
+
 def cosine(steps: float, final: float) -> Schedule:
     """Half a cosine from base at step 0 to the value `final` at step `steps`, then stays."""
     _check_length("cosine", steps)

@@ -215,6 +215,7 @@ def open_at(directory: Path, experiment: Experiment, step: int | str, say: Say) 
     """A run directory with its experiment, as `recorded_experiment` gives it; errors as of
     `load`."""
     built = program.build(experiment)
+    run_directory.check_same_weights(directory, built.weights)
     state, found = _restore(directory, experiment, built, step, say)
     return Trained(
         directory=directory,

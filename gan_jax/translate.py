@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import glob
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -14,9 +15,10 @@ from gan_jax.console import Console
 from gan_jax.data.geometry import Geometry, fit
 from gan_jax.data.pictures import SUFFIXES, read_picture
 from gan_jax.errors import DataError, UsageError
-from gan_jax.evaluators.reconstructions import above
+from gan_jax.evaluators.reconstructions import all_above
 from gan_jax.evaluators.samples import sample_key, sampling_nets
-from gan_jax.images import save_png
+from gan_jax.faces_command import add_face_arguments, face_reader
+from gan_jax.images import grid, save_png
 from gan_jax.mesh import replicated
 from gan_jax.ops.pixels import prepare, to_uint8
 from gan_jax.program import use_compilation_cache
@@ -25,6 +27,7 @@ from gan_jax.trained import Trained, load
 from gan_jax.training_data import geometry
 from gan_jax.translation import Translation
 
+Run = Callable[..., jax.Array]
 AT_ONCE = 16
 """Pictures that are translated together."""
 
@@ -43,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="FILE.png: the translation, of several each below its picture; a folder: single "
         "pictures under their own names (default WORKDIR/translated-STEP.png)",
     )
-    parser.epilog = "--condition.NAME=VALUE sets what the recipe may be asked for"
+    add_face_arguments(parser, "--face", "none")
+    parser.epilog = (
+        "--condition.NAME=VALUE sets what the recipe may be asked for; several values, as "
+        "--condition.NAME=0,0.5,1, make a strip of each picture and its translations"
+    )
 
 
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
@@ -59,19 +66,41 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
     form = geometry(trained.config)
     files = files_of(arguments.pictures)
-    images = read(files, form, console)
+    images = (face_reader(arguments) or read)(files, form, console)
     references = read(files_of(arguments.reference), form, console) if arguments.reference else None
-    conditions = translation_of(trained).parse(dict(arguments.conditions))
-    made = translate(trained, images, conditions, references, ema=not arguments.raw)
+    asked = variants(arguments.conditions)
+    parsed = [translation_of(trained).parse(each) for each in asked]
+    run = compiled(trained, ema=not arguments.raw)
+    made = [translate(trained, images, each, references, run=run) for each in parsed]
     out = arguments.out or arguments.workdir / f"translated-{trained.step}.png"
     if form_of(out) == "folder":
-        for file, picture in zip(files, made, strict=True):
-            save_png(out / f"{file.stem}.png", picture)
+        for conditions, pictures in zip(asked, made, strict=True):
+            values = "".join(f"-{value}" for value in conditions.values()) if asked[1:] else ""
+            for file, picture in zip(files, pictures, strict=True):
+                save_png(out / f"{file.stem}{values}.png", picture)
     else:
-        save_png(out, made[0] if len(made) == 1 else above(images, made))
-    what = "1 picture" if len(made) == 1 else f"{len(made)} pictures"
-    console.say(f"{what} translated by step {trained.step} in {out}")
+        save_png(out, sheet(images, made))
+    what = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
+    how = f" in {len(made)} ways" if made[1:] else ""
+    console.say(f"{what} translated{how} by step {trained.step} in {out}")
     return 0
+
+
+def variants(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Every combination of the conditions' values, of which each may have several, with commas
+    between them."""
+    names, texts = zip(*dict(pairs).items(), strict=True) if pairs else ((), ())
+    combinations = itertools.product(*(text.split(",") for text in texts))
+    return [dict(zip(names, values, strict=True)) for values in combinations]
+
+
+def sheet(images: np.ndarray, made: Sequence[np.ndarray]) -> np.ndarray:
+    """One translation alone; of several pictures each below its own; of several ways a strip for
+    each picture, which it begins with."""
+    if made[1:]:
+        columns = np.stack([images, *made], axis=1)
+        return grid(columns.reshape(-1, *images.shape[1:]), len(made) + 1)
+    return made[0][0] if len(images) == 1 else all_above(images, made[0])
 
 
 def translate(
@@ -81,7 +110,7 @@ def translate(
     references: np.ndarray | None = None,
     *,
     seed: int = 0,
-    ema: bool = True,
+    run: Run | None = None,
 ) -> np.ndarray:
     """Pictures uint8 `[N, H, W, C]`, as the run's own, to as many.
 
@@ -91,7 +120,7 @@ def translate(
         conditions: every one of the recipe's, as `Translation.parse` gives them.
         references: `[R, H, W, C]`, all of them for every picture.
         seed: of what the recipe draws.
-        ema: averaged weights where the run keeps some.
+        run: of `compiled`, which several calls may share; by default its own, of averaged weights.
 
     Raises:
         UsageError: the recipe does not translate, or references that it lacks or does not read.
@@ -101,27 +130,34 @@ def translate(
         raise UsageError(f"the recipe of {trained.directory} takes a style: give --reference")
     if references is not None and translation.references == "none":
         raise UsageError(f"the recipe of {trained.directory} reads no --reference")
-    recipe, frozen = trained.program.recipe, trained.program.frozen
-
-    @jax.jit
-    def run(nets, frozen, batch, key):
-        return to_uint8(
-            translation.run(sampling_nets(recipe, nets, frozen, key, ema), prepare(batch))
-        )
-
+    run = run or compiled(trained, ema=True)
     whole, made = replicated(trained.program.mesh), []
-    for start in range(0, len(images), AT_ONCE):
-        rows = np.minimum(np.arange(start, start + AT_ONCE), len(images) - 1)
+    size = min(AT_ONCE, len(images))
+    for start in range(0, len(images), size):
+        rows = np.minimum(np.arange(start, start + size), len(images) - 1)
         batch = {"image": images[rows]}
         for name, value in conditions.items():
             kind = np.int32 if isinstance(value, int) else np.float32
-            batch[name] = np.full(AT_ONCE, value, kind)
+            batch[name] = np.full(size, value, kind)
         if references is not None:
-            batch["reference"] = np.broadcast_to(references, (AT_ONCE, *references.shape))
+            batch["reference"] = np.broadcast_to(references, (size, *references.shape))
         key = jax.random.fold_in(sample_key(seed), start)
         placed = jax.device_put((batch, key), whole)
-        made.append(np.asarray(run(trained.state.nets, frozen, *placed)))
+        made.append(np.asarray(run(trained.state.nets, trained.program.frozen, *placed)))
     return np.concatenate(made)[: len(images)]
+
+
+def compiled(trained: Trained, *, ema: bool) -> Run:
+    """`(nets, frozen, batch, key) -> uint8 [B, H, W, C]`, traced once for each shape; with averaged
+    weights, or the raw ones. Raises UsageError where the recipe does not translate."""
+    recipe, translation = trained.program.recipe, translation_of(trained)
+
+    @jax.jit
+    def run(nets, frozen, batch, key):
+        view = sampling_nets(recipe, nets, frozen, key, ema)
+        return to_uint8(translation.run(view, prepare(batch)))
+
+    return run
 
 
 def translation_of(trained: Trained) -> Translation:
@@ -143,7 +179,8 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
         elif not path.is_file():
             found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
         if not found:
-            raise DataError(f"{pattern}: there is no such picture")
+            what = "the folder holds no pictures" if path.is_dir() else "there is no such picture"
+            raise DataError(f"{pattern}: {what}")
         files += found
     return files
 

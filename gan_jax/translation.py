@@ -13,10 +13,10 @@ from gan_jax.errors import UsageError
 
 
 class Choice(NamedTuple):
-    """One of several names; a leaf int32 `[B]`, its number."""
+    """One of several names; a leaf int32 `[B]`, its number. Without a default it must be given."""
 
     names: tuple[str, ...]
-    default: int = 0
+    default: int | None = 0
 
     def parse(self, name: str, text: str) -> int:
         """Raises UsageError, which names the nearest."""
@@ -69,7 +69,7 @@ class Translation:
         """Every condition's value, defaults included.
 
         Raises:
-            UsageError: an unknown name, or a value that it does not have.
+            UsageError: an unknown name, a value that it does not have, or none where there must be.
         """
         for name in given:
             if name not in self.conditions:
@@ -77,7 +77,11 @@ class Translation:
                 nearest = f"; the nearest is {close[0]!r}" if close else ""
                 known = ", ".join(self.conditions) or "none"
                 raise UsageError(f"no condition {name!r}{nearest} (there are: {known})")
-        return {
-            name: condition.parse(name, given[name]) if name in given else condition.default
-            for name, condition in self.conditions.items()
-        }
+        values = {}
+        for name, condition in self.conditions.items():
+            value = condition.parse(name, given[name]) if name in given else condition.default
+            if value is None:
+                names = ", ".join(condition.names) if isinstance(condition, Choice) else ""
+                raise UsageError(f"--condition.{name}= is needed: one of {names}")
+            values[name] = value
+        return values

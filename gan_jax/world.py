@@ -60,6 +60,7 @@ def world_of(
         num_classes=config.num_classes,
         attributes=tuple(config.data.attributes),
         conditions=conditions,
+        forms=experiment.batch_spec(),
         split=config.data.split,
         generated=generated,
         reals=reals,

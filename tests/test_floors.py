@@ -9,17 +9,18 @@ PACKAGE = Path(__file__).parent.parent / "gan_jax"
 
 FLOORS = {
     0: "errors losses class_losses penalties regularisation variational information style_losses "
-    "heat_maps augment schedules optimizers ops metrics flops",
+    "heat_maps alignment augment schedules optimizers ops metrics flops",
     1: "layers networks",
-    2: "recipe translation state update step population recipes",
+    2: "recipe translation recognition state update step population recipes",
     3: "data images weights checkpoint checkpoint_directory manifest retention flat_state durable "
     "processes orbax_noise workdir writer mesh feed timing signals durations hardware devices "
     "ceiling profile",
-    4: "evaluators latents",
+    4: "evaluators latents faces",
     5: "settings config experiment console program training_data recorder loop run run_directory "
     "fine_tuning sample_writer train trained sample report data_command weights_command cli "
     "costs table plan bench bench_rounds bench_report evaluation world evaluate evaluate_run "
-    "evaluate_pictures population_program translate __main__ __init__",
+    "evaluate_pictures population_program translate latents_command faces_command recognise "
+    "__main__ __init__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 FILES = sorted(PACKAGE.rglob("*.py"))

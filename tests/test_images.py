@@ -1,11 +1,13 @@
 """Grids and picture files, read back by Pillow."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.errors import StorageError
-from gan_jax.images import grid, save_gif, save_png, write_whole
+from gan_jax.errors import StorageError, UsageError
+from gan_jax.images import grid, save_frames, save_gif, save_mp4, save_png, write_whole
 
 
 def numbered(count, channels=3):
@@ -58,6 +60,74 @@ def test_gif_of_one_grey_frame(tmp_path):
     save_gif(tmp_path / "still.gif", [np.full((4, 4, 1), 77, np.uint8)], frames_per_second=10)
     with Image.open(tmp_path / "still.gif") as opened:
         assert np.asarray(opened.convert("L")).tolist() == [[77] * 4] * 4
+
+
+def film(count=6, channels=3):
+    """Large cells of colours, which move; `[33, 47]` pixels."""
+    colours = np.random.default_rng(0).integers(0, 256, (3, 4, channels))
+    cells = np.kron(colours, np.ones((12, 12, 1))).astype(np.uint8)[:33, :47]
+    return [np.roll(cells, 12 * index, axis=1) for index in range(count)]
+
+
+def decoded(path, height, width):
+    """Frames `[F, H, W, 3]` of a film of that size, and what the decoder says of it."""
+    encoder = pytest.importorskip("imageio_ffmpeg")
+    command = [
+        encoder.get_ffmpeg_exe(),
+        "-i",
+        str(path),
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
+    result = subprocess.run(command, capture_output=True, check=True)
+    frames = np.frombuffer(result.stdout, np.uint8)
+    return frames.reshape(-1, height, width, 3), result.stderr.decode()
+
+
+def test_mp4_round_trip(tmp_path):
+    """Every frame, even sides, and colours within a few levels in the middle of a cell."""
+    pytest.importorskip("imageio_ffmpeg")
+    frames = film()
+    save_mp4(tmp_path / "made" / "walk.mp4", frames, frames_per_second=20)
+    found, about = decoded(tmp_path / "made" / "walk.mp4", 34, 48)
+    assert len(found) == 6
+    for word in ("h264", "yuv420p(tv, bt709, progressive)", "48x34", "20 fps"):
+        assert word in about
+    for seen, frame in zip(found, frames, strict=True):
+        for y in (6, 18, 29):
+            for x in (6, 18, 30, 41):
+                assert np.abs(seen[y, x].astype(int) - frame[y, x]).max() <= 6
+    np.testing.assert_allclose(found[0, 33].astype(int), found[0, 32], atol=12)  # filled up
+    assert [file.name for file in (tmp_path / "made").iterdir()] == ["walk.mp4"]
+
+
+@pytest.mark.parametrize(("channels", "level"), [(1, 90), (4, 90)])
+def test_mp4_of_grey_and_of_alpha(tmp_path, channels, level):
+    """Alpha is laid over white."""
+    pytest.importorskip("imageio_ffmpeg")
+    frame = np.full((16, 16, channels), level, np.uint8)
+    expected = level if channels == 1 else round(level * level / 255 + 255 - level)
+    save_frames(tmp_path / "x.mp4", [frame] * 2, 10)
+    np.testing.assert_allclose(decoded(tmp_path / "x.mp4", 16, 16)[0].astype(int), expected, atol=2)
+
+
+def test_frames_as_a_folder_and_as_a_gif(tmp_path):
+    save_frames(tmp_path / "frames", film(3), 10)
+    assert sorted(file.name for file in (tmp_path / "frames").iterdir()) == [
+        "000000.png", "000001.png", "000002.png"
+    ]  # fmt: skip
+    save_frames(tmp_path / "x.GIF", film(3), 10)
+    with Image.open(tmp_path / "x.GIF") as opened:
+        assert opened.n_frames == 3
+
+
+def test_films_without_their_encoder(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    with pytest.raises(UsageError, match=r"x.mp4: films need .* pip install 'gan-jax\[video\]'"):
+        save_mp4(tmp_path / "x.mp4", film(1), 10)
 
 
 def test_an_unwritable_path_is_named(tmp_path):

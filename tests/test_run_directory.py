@@ -44,7 +44,7 @@ def workdir(tmp_path, file):
     """That of a run of `made.py:small`."""
     directory = tmp_path / "run"
     directory.mkdir()
-    begin(directory, load_experiment(f"{file}:small"), "0123456789abcdef")
+    begin(directory, load_experiment(f"{file}:small"), "0123456789abcdef", {})
     return directory
 
 
@@ -134,7 +134,7 @@ def test_files_that_cannot_be_read(workdir, name):
 
 def test_a_directory_that_cannot_be_written(tmp_path, file):
     with pytest.raises(StorageError, match="none cannot be written: No such file"):
-        begin(tmp_path / "none", small(file), "")
+        begin(tmp_path / "none", small(file), "", {})
 
 
 def git(*arguments):

@@ -19,6 +19,10 @@ def test_linear_decay(step, expected):
     np.testing.assert_allclose(schedules.linear_decay(10, 20)(step, 0, 3.0), 3.0 * expected)
 
 
+def test_inverse_time():
+    np.testing.assert_allclose(schedules.inverse_time(0.5)(4, 0, 6.0), 2.0)
+
+
 @pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (5, 0.6), (10, 0.2), (11, 0.2)])
 def test_cosine(step, expected):
     np.testing.assert_allclose(schedules.cosine(10, 0.2)(step, 0, 1.0), expected, rtol=1e-6)

@@ -115,6 +115,36 @@ def test_one_picture_and_several(trained, tmp_path, capsys):
     assert sorted(f.name for f in (tmp_path / "folder").iterdir()) == ["first.png", "second.png"]
 
 
+def test_a_strip_of_several_values(trained, tmp_path):
+    directory, references = trained
+    if references == "required":
+        pytest.skip("the same with a reference")
+    files = [str(save(tmp_path / f"{level}.png", level)) for level in (100, 60)]
+    values = ["--condition.amount=0,0.1,0.4", "--condition.tone=bright"]
+    assert run(["translate", str(directory), *files, *values, f"--out={tmp_path / 's.png'}"]) == 0
+    strip = levels(tmp_path / "s.png")
+    assert strip.shape == (16, 32, 3)
+    for row, level in enumerate((100, 60)):
+        found = strip[8 * row, ::8, 0]
+        np.testing.assert_allclose(found, [level, level, level + 13, level + 51], atol=1)
+    assert run(["translate", str(directory), *files, *values, f"--out={tmp_path / 'each'}"]) == 0
+    names = {
+        f"{level}-{amount}-bright.png" for level in (100, 60) for amount in ("0", "0.1", "0.4")
+    }
+    assert {file.name for file in (tmp_path / "each").iterdir()} == names
+    wrong = [*values[:1], "--condition.tone=dark,brigth"]
+    assert run(["translate", str(directory), *files, *wrong]) == 2
+
+
+def test_no_picture_is_left_out_of_a_sheet():
+    images = np.arange(11, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 1, 3), np.uint8)
+    sheet = translate.sheet(images, [images + 100])
+    assert sheet.shape == (4, 8, 3)
+    np.testing.assert_array_equal(sheet[[0, 2], :, 0].reshape(-1)[:11], np.arange(11))
+    np.testing.assert_array_equal(sheet[[1, 3], :, 0].reshape(-1)[:11], 100 + np.arange(11))
+    assert (sheet[2:, 3:] == 255).all()
+
+
 def test_more_pictures_than_are_translated_at_once(trained, monkeypatch):
     directory, references = trained
     run_directory = load(directory, say=lambda text: None)
@@ -143,12 +173,12 @@ def test_bad_input_is_one_line(trained, tmp_path, capsys):
         ([picture, *style, "--step=x"], 2, "--step='x': must be a number"),
         ([str(tmp_path / "no.png"), *style], 5, "no.png: there is no such picture"),
         ([str(tmp_path / "*.jpg"), *style], 5, "there is no such picture"),
-        ([str(tmp_path / "empty"), *style], 5, "empty: there is no such picture"),
+        ([str(tmp_path / "empty"), *style], 5, "empty: the folder holds no pictures"),
         ([str(tmp_path / "text.png"), *style], 5, "text.png: not a picture"),
     ]
     if references == "required":
         cases.append(([picture], 2, "takes a style: give --reference"))
-        cases.append(([picture, f"--reference={tmp_path}/empty"], 5, "there is no such picture"))
+        cases.append(([picture, f"--reference={tmp_path}/empty"], 5, "holds no pictures"))
     else:
         cases.append(([picture, "--reference", picture], 2, "reads no --reference"))
     for arguments, code, message in cases:
@@ -176,6 +206,10 @@ def test_conditions_have_defaults():
     )
     assert translation.parse({}) == {"a": 0, "b": 0.5}
     assert translation.parse({"a": "y", "b": "1"}) == {"a": 1, "b": 1.0}
+    asking = Translation(run=translation.run, conditions={"a": Choice(("x", "y"), None)})
+    assert asking.parse({"a": "y"}) == {"a": 1}
+    with pytest.raises(UsageError, match="--condition.a= is needed: one of x, y"):
+        asking.parse({})
     with pytest.raises(UsageError, match="no condition 'c' .there are: a, b."):
         translation.parse({"c": "1"})
     with pytest.raises(DataError):

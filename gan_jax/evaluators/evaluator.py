@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -31,6 +32,7 @@ class World:
         attributes: names of those that its labels are vectors of; () for classes.
         conditions: what a batch holds besides real pictures: its names, each with the field of an
             example that it is taken from.
+        forms: shapes and dtypes of all that a real batch holds, pictures uint8.
         generated: of the recipe; None where it generates nothing.
         reals: the pictures of a split (`train`, `test`, `all`), opened when asked for.
         split: that the run trains on.
@@ -45,6 +47,7 @@ class World:
     num_classes: int
     attributes: tuple[str, ...]
     conditions: Mapping[str, str]
+    forms: Mapping[str, jax.ShapeDtypeStruct]
     generated: Generated | None
     reals: Callable[[str], Pictures]
     split: str

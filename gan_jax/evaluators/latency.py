@@ -14,14 +14,15 @@ from gan_jax.evaluators.evaluator import Evaluation, Measure, World
 from gan_jax.evaluators.generated import Subject
 from gan_jax.evaluators.samples import conditions, sample_key, sampling_nets
 from gan_jax.mesh import replicated
-from gan_jax.ops.pixels import to_uint8
+from gan_jax.ops.pixels import prepare, to_uint8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Milliseconds from latents on the device to uint8 pictures on the host: the median of
-    `repeats` calls for one picture, and for a batch of `batch` (a picture's share of it is
-    `batch_ms / batch`). A measurement of this machine, so it differs from run to run."""
+    """Milliseconds from latents, or what else a recipe is given, on the device to uint8 pictures on
+    the host: the median of `repeats` calls for one picture, and for a batch of `batch` (a picture's
+    share of it is `batch_ms / batch`). What is given are zeros. A measurement of this machine, so
+    it differs from run to run."""
 
     name: str = "latency"
     every: str = ""
@@ -46,7 +47,12 @@ class Latency:
         @functools.partial(jax.jit, static_argnums=(0, 1), out_shardings=replicated(world.mesh))
         def inputs(count: int, seed: int):
             asked = conditions(count, classes, None, attributes=attributes)
-            batch = jax.tree.map(jnp.asarray, asked)
+            forms = {name: world.forms[name] for name in recipe.given}
+            given = {
+                name: jnp.zeros((count, *form.shape[1:]), form.dtype)
+                for name, form in forms.items()
+            }
+            batch = prepare(jax.tree.map(jnp.asarray, asked) | given)
             key = sample_key(seed)
             return draw(key, batch), batch, key
 

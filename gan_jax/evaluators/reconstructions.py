@@ -149,9 +149,16 @@ def batches(reals: Pictures, conditions: Mapping[str, str]) -> Iterator[dict[str
         yield block
 
 
+def all_above(*rows: np.ndarray) -> np.ndarray:
+    """As `above`, with the last row filled up with white, so that no picture is left out."""
+    count = len(rows[0])
+    blank = np.full((-count % min(8, count), *rows[0].shape[1:]), 255, np.uint8)
+    return above(*(np.concatenate([row, blank]) for row in rows))
+
+
 def above(*rows: np.ndarray) -> np.ndarray:
-    """A grid of eight columns in which each picture of the first set `[N, H, W, C]` stands above
-    its counterparts in the others."""
+    """A grid of up to eight columns in which each picture of the first set `[N, H, W, C]` stands
+    above its counterparts in the others; those that fill no row of their own are left out."""
     columns = min(8, len(rows[0]))
     count = len(rows[0]) // columns * columns
     lines = [row[start : start + columns] for start in range(0, count, columns) for row in rows]

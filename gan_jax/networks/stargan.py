@@ -17,6 +17,7 @@ from gan_jax.errors import UsageError
 from gan_jax.layers.backbone import check_side
 from gan_jax.layers.convolution import Convolution, TransposedConvolution
 from gan_jax.layers.picture_normalisation import PictureNormalisation
+from gan_jax.networks.starganv2.blocks import StyleNormalisation
 
 weight_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 Heads = Literal["colour", "mask"]
@@ -50,18 +51,19 @@ class Judgement(NamedTuple):
 
 
 class TranslatorBlock(nn.Module):
-    """`[B, H, W, C]` and the residual of two 3x3 convolutions, each normalised, ReLU between."""
+    """`[B, H, W, C]` and the residual of two 3x3 convolutions, each normalised, and modulated where
+    there is something to do it by, ReLU between."""
 
     train: bool
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, by: Array | None = None) -> Array:
         def convolve(x: Array) -> Array:
             x = Convolution(
                 x.shape[-1], (3, 3), use_bias=False, kernel_init=weight_init, dtype=self.dtype
             )(x)
-            return PictureNormalisation("instance_affine", self.train, self.dtype)(x)
+            return normalised(x, by, self.train, self.dtype)
 
         return x + convolve(nn.relu(convolve(x)))
 
@@ -81,6 +83,9 @@ class StarGANTranslator(nn.Module):
         heads: "colour" paints the whole picture (StarGAN); "mask" makes a mask beside the colours:
             `images = mask · given + (1 - mask) · colour` (GANimation). Other names raise
             UsageError.
+        modulated: a condition `[B, K]` also scales and shifts what each normalisation gives, as in
+            StarGAN v2, which is learnt many times sooner; no part of the papers' network. False for
+            a condition `[B, H, W, K]`, which no normalisation takes away.
         dtype: of the computation; parameters are float32.
     """
 
@@ -88,15 +93,17 @@ class StarGANTranslator(nn.Module):
     width: int = 64
     blocks: int = 6
     heads: Heads = "colour"
+    modulated: bool = False
     dtype: Dtype | None = None
 
     @nn.compact
     def __call__(self, images: Array, condition: Array, *, train: bool) -> Translation:
-        self._check(images)
+        self._check(images, condition)
+        by = jnp.asarray(condition, images.dtype) if self.modulated else None
         settings = {"use_bias": False, "kernel_init": weight_init, "dtype": self.dtype}
 
         def activate(x: Array) -> Array:
-            return nn.relu(PictureNormalisation("instance_affine", train, self.dtype)(x))
+            return nn.relu(normalised(x, by, train, self.dtype))
 
         def halve(x: Array, features: int) -> Array:
             edges = ((1, 1), (1, 1))
@@ -115,7 +122,7 @@ class StarGANTranslator(nn.Module):
         for multiple in (2, 4):
             x = activate(halve(x, multiple * self.width))
         for _ in range(self.blocks):
-            x = TranslatorBlock(train, self.dtype)(x)
+            x = TranslatorBlock(train, self.dtype)(x, by)
         for multiple in (2, 1):
             x = activate(double(x, multiple * self.width))
         colour = jnp.tanh(head(x, self.channels, "colour"))
@@ -124,7 +131,7 @@ class StarGANTranslator(nn.Module):
         mask = nn.sigmoid(head(x, 1, "mask"))
         return Translation(mask * images + (1 - mask) * colour, mask, colour)
 
-    def _check(self, images: Array) -> None:
+    def _check(self, images: Array, condition: Array) -> None:
         known = get_args(Heads)
         if self.heads not in known:
             raise UsageError(f"heads is one of {', '.join(known)}, not {self.heads!r}")
@@ -138,6 +145,19 @@ class StarGANTranslator(nn.Module):
             raise UsageError(
                 f"a mask mixes pictures of the same channels, not of {channels} and {self.channels}"
             )
+        if self.modulated and condition.ndim != 2:
+            raise UsageError(
+                f"a condition that modulates is [B, K], not {list(condition.shape)}: "
+                "leave modulated at False for maps"
+            )
+
+
+def normalised(x: Array, by: Array | None, train: bool, dtype: Dtype | None) -> Array:
+    """Instance normalisation, its scale and bias learnt, or made of `by` `[B, K]`; a layer of the
+    module whose compact method calls this."""
+    if by is None:
+        return PictureNormalisation("instance_affine", train, dtype)(x)
+    return StyleNormalisation(dtype)(x, by)
 
 
 def planes_of(condition: Array, images: Array) -> Array:

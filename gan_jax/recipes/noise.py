@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gan_jax.errors import UsageError
+from gan_jax.layers.noise import NoiseMode
 from gan_jax.layers.verdict import verdict_of
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Batch, Nets, Phase, PhaseLoss, PyTree, Recipe, batch_size
@@ -175,8 +177,9 @@ def _styles(contest: Contest) -> dict[str, Any]:
     def styles(nets: Nets, latents: Array, batch: Batch) -> Array:
         return nets(name, latents, contest.label_of(batch), method="map")[0]
 
-    def synthesise(nets: Nets, ws: Array) -> Array:
-        return drawing.synthesise(nets, name, ws)[0]
+    def synthesise(nets: Nets, ws: Array, noise: NoiseMode | None = None) -> Array:
+        asked = dataclasses.replace(drawing, noise=noise or drawing.noise)
+        return asked.synthesise(nets, name, ws)[0]
 
     return {"styles": styles, "synthesise": synthesise}
 

@@ -122,6 +122,22 @@ def test_latency_is_positive_and_consistent():
     assert found["images_per_second"] == pytest.approx(8000 / found["batch_ms"])
 
 
+def test_latency_of_a_translator():
+    """It is given pictures in the form of the run's, as floats, and as many as are timed."""
+    seen = []
+
+    def generate(nets, latents, batch, truncation):
+        seen.append((batch["image"].shape, batch["image"].dtype))
+        return batch["image"]
+
+    world = toy.world()
+    recipe = dataclasses.replace(toy.recipe(), given=("image",), generate=generate)
+    found = Latency(batch=8, repeats=2).open(dataclasses.replace(world, recipe=recipe))
+    assert found(toy.subject(), 0).metrics["single_ms"]["value"] > 0
+    shape = (toy.SIZE, toy.SIZE, 3)
+    assert seen == [((1, *shape), jnp.float32), ((8, *shape), jnp.float32)]
+
+
 @pytest.mark.parametrize(
     "evaluator",
     [Fidelity(), Fidelity(measures=("pr_vgg16",)), PathLength(), Diversity(perceptual=True)],

@@ -83,6 +83,7 @@ def world(devices: int = 1, opened=reals, is_avatars: bool = False, batch: int =
         num_classes=0,
         attributes=(),
         conditions={},
+        forms={"image": jax.ShapeDtypeStruct((4, SIZE, SIZE, 3), jnp.uint8)},
         split="train",
         generated=Generated(recipe(), mesh, 0),
         reals=opened,

@@ -191,6 +191,34 @@ def test_a_constant_condition_is_seen():
     assert np.abs(found - other).mean() > 0.01
 
 
+def test_a_condition_that_modulates():
+    """Each of the seven normalisations takes its scale and bias from the condition."""
+    module, variables = translator(modulated=True)
+    p = variables["params"]
+    block = p["TranslatorBlock_0"]
+
+    def modulate(x, layer):
+        affine = layer["affine"]
+        both = (VECTORS @ affine["kernel"] + affine["bias"])[:, None, None]
+        scale, shift = jnp.split(both, 2, axis=-1)
+        x = x - x.mean((1, 2), keepdims=True)
+        return x / jnp.sqrt((x**2).mean((1, 2), keepdims=True) + 1e-5) * (1 + scale) + shift
+
+    planes = np.tile(VECTORS[:, None, None], (1, 16, 16, 1))
+    x = jnp.concatenate([PICTURES, planes], -1)
+    norms = [p[f"StyleNormalisation_{index}"] for index in range(5)]
+    x = jax.nn.relu(modulate(convolve(x, p["Convolution_0"]), norms[0]))
+    x = jax.nn.relu(modulate(convolve(x, p["Convolution_1"], 2, 1), norms[1]))
+    x = jax.nn.relu(modulate(convolve(x, p["Convolution_2"], 2, 1), norms[2]))
+    h = modulate(convolve(x, block["Convolution_0"]), block["StyleNormalisation_0"])
+    h = convolve(jax.nn.relu(h), block["Convolution_1"])
+    x = x + modulate(h, block["StyleNormalisation_1"])
+    x = jax.nn.relu(modulate(double(x, p["TransposedConvolution_0"]), norms[3]))
+    x = jax.nn.relu(modulate(double(x, p["TransposedConvolution_1"]), norms[4]))
+    found = apply(module, variables, PICTURES, VECTORS)
+    np.testing.assert_allclose(found.images, jnp.tanh(convolve(x, p["colour"])), atol=2e-5)
+
+
 def test_weights_start_at_their_scale():
     pictures, condition = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 5))
     key = jax.random.key(0, impl="unsafe_rbg")  # compiles quickly
@@ -259,6 +287,7 @@ def test_half_precision_stays_near():
         ({}, (2, 16, 16, 3), (3, 5), r"not \[3, 5\]"),
         ({}, (2, 16, 16, 3), (2, 8, 8, 5), r"not \[2, 8, 8, 5\]"),
         ({}, (2, 16, 16, 3), (2,), r"not \[2\]"),
+        ({"modulated": True}, (2, 16, 16, 3), (2, 16, 16, 5), "leave modulated at False for maps"),
     ],
 )
 def test_what_the_translator_refuses(settings, shape, condition, message):

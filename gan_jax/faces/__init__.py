@@ -1,0 +1,1 @@
+"""Faces in pictures: found, and cut out as the avatars show theirs."""
