@@ -1,0 +1,173 @@
+"""Expressions on avatars at 64x64, told by landmarks: the same face, its features where they are to
+be (GANnotation's way).
+
+    gan-jax train experiments/avatars_expression_landmarks.py
+    gan-jax translate runs/avatars_expression_landmarks picture.png --reference=making_a_face.png
+
+As `avatars_expression.py`, but what the generator is told are heat-maps of 34 points. In training
+each face gets the points that it would have with the expression of another avatar; what it would
+truly look like is never seen. A picture of yours takes those of the reference, which the landmark
+finder of the package finds. `:long` is for a GPU or a night; `:smoke` takes seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax import losses
+from gan_jax.config import Config, base_config, choose, compute_dtype
+from gan_jax.data.avatars.landmarks import LANDMARKS, landmarks
+from gan_jax.data.avatars.parameters import NAMES, group
+from gan_jax.evaluators.evaluator import Evaluator
+from gan_jax.evaluators.expression_transfer import ExpressionTransfer
+from gan_jax.networks.landmark_finder import LandmarkFinder
+from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
+from gan_jax.recipe import Batch, Recipe
+from gan_jax.recipes.expression import expression_recipe
+from gan_jax.recipes.expression_drives import Drive, point_drive
+from gan_jax.schedules import linear_decay
+from gan_jax.weights.store import Weights, find_weights
+
+EXPRESSION = group("expression")
+ANCHORS = (
+    *(
+        f"eye{side}{corner}"
+        for side in ("Left", "Right")
+        for corner in ("InnerCorner", "OuterCorner")
+    ),
+    *("noseTip", "contourRight3", "contourLeft3"),
+)
+"""Landmarks that no expression moves, or hardly."""
+
+
+def get_config(argument: str = "") -> Config:
+    config = base_config()
+    config.batch_size = 8
+    config.total = "1500 steps"
+    config.log_every = "20 steps"
+    config.samples_every = "500 steps"
+    config.checkpoint_every = "500 steps"
+    config.samples.count = 32
+    config.data.name = "avatars/64"
+    config.data.size = 64
+    config.data.channels = 3
+    config.evaluate.every = "500 steps"
+    config.evaluate.samples = 1000
+    config.reading_turns = 3  # of the discriminator, on real pictures alone, a step
+    config.expression_weight = 1.0
+    config.cycle_weight = 10.0
+    config.mask_weight = 0.1
+    config.variation_weight = 0.1
+    config.r1_weight = 1.0
+    config.ema_decay = 0.99
+    config.decay = {"begin": 1500, "end": 3000}  # of the learning rates, in steps: down to 0
+    config.generator = {"width": 16, "blocks": 3, "learning_rate": 6e-4, "b1": 0.5}
+    config.discriminator = {"width": 32, "learning_rate": 6e-4, "b1": 0.5}
+    return choose(argument, config, long=long, smoke=smoke)
+
+
+def long(config: Config) -> None:
+    config.total = "3_500 steps"
+    config.samples_every = "1_000 steps"
+    config.evaluate.every = "1_750 steps"
+    config.ema_decay = 0.995
+    config.decay = {"begin": 1_750, "end": 3_500}
+
+
+def smoke(config: Config) -> None:
+    config.total = "8 steps"
+    config.log_every = "2 steps"
+    config.samples_every = "4 steps"
+    config.checkpoint_every = "4 steps"
+    config.samples.count = 16
+    config.evaluate.every = "4 steps"
+    config.evaluate.samples = 64
+    config.data.name = "avatars/32"
+    config.data.size = 32
+    config.decay = {"begin": 4, "end": 8}
+    config.generator.width = 8
+    config.generator.blocks = 1
+    config.discriminator.width = 8
+
+
+def get_batch_spec(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
+    size, data = config.batch_size, config.data
+    forms: dict[str, tuple[tuple[int, ...], Any]] = {
+        "image": ((data.size, data.size, data.channels), jnp.uint8),
+        "landmarks": ((len(LANDMARKS), 2), jnp.float32),
+        "parameters": ((len(NAMES),), jnp.float32),
+    }
+    names = ("image", *drive_of(config).given)
+    return {name: jax.ShapeDtypeStruct((size, *forms[name][0]), forms[name][1]) for name in names}
+
+
+def drive_of(config: Config) -> Drive:
+    """Landmarks: those that each face would have with another's expression."""
+    return point_drive(
+        len(LANDMARKS),
+        config.data.size,
+        retarget,
+        ("landmarks", "parameters"),
+        finder=LandmarkFinder(len(LANDMARKS), dtype=compute_dtype(config)),
+        anchors=[LANDMARKS.index(name) for name in ANCHORS],
+    )
+
+
+def retarget(batch: Batch, others: Batch) -> Batch:
+    """Each avatar's parameters and landmarks with the expression of another, its pose its own."""
+    moved = batch["parameters"].at[:, EXPRESSION].set(others["parameters"][:, EXPRESSION])
+    return {"parameters": moved, "landmarks": jax.vmap(landmarks)(moved)}
+
+
+def get_recipe(config: Config) -> Recipe:
+    size, dtype = config.data.size, compute_dtype(config)
+    names = ("expression", "cycle", "mask", "variation", "r1")
+    drive = drive_of(config)
+    return expression_recipe(
+        generator=StarGANTranslator(
+            config.data.channels,
+            config.generator.width,
+            config.generator.blocks,
+            heads="mask",
+            dtype=dtype,
+        ),
+        discriminator=StarGANDiscriminator(
+            config.discriminator.width, size, drive.outputs, dtype=dtype
+        ),
+        drive=drive,
+        loss=losses.non_saturating,
+        values={f"{name}_weight": config[f"{name}_weight"] for name in names}
+        | {"ema_decay": config.ema_decay},
+        schedules={
+            f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
+            for name in ("generator", "discriminator")
+        },
+        reading_turns=config.reading_turns,
+    )
+
+
+def get_frozen(config: Config) -> dict[str, Weights]:
+    return {"finder": find_weights("avatar_landmarks", None)}
+
+
+def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
+    return (
+        ExpressionTransfer(
+            condition=drive_of(config).condition,
+            classes=False,
+            every=config.evaluate.every,
+            samples=config.evaluate.samples,
+        ),
+    )
+
+
+def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:
+    adam = optax.inject_hyperparams(optax.adam)
+    return {
+        name: adam(config[name].learning_rate, b1=config[name].b1)
+        for name in ("generator", "discriminator")
+    }

@@ -1,0 +1,150 @@
+"""Expressions: a face keeps what it is and takes the expression of another (after Choi et al. 2018,
+StarGAN, and Pumarola et al. 2018, GANimation).
+
+The generator keeps what its mask covers and paints the rest, as a condition asks; the discriminator
+judges pictures and reads expressions off them, which it learns of real pictures alone. Examples
+get the expressions of others, and their own back: what they truly look like so is never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gan_jax import penalties
+from gan_jax.augment.diff_augment import diff_augment
+from gan_jax.errors import UsageError
+from gan_jax.losses import AdversarialLoss
+from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
+from gan_jax.recipes.expression_drives import Drive
+from gan_jax.recipes.paired import no_latents
+from gan_jax.schedules import Schedule
+from gan_jax.style_losses import total_variation
+from gan_jax.translation import Translation
+
+Values = Mapping[str, Array]
+TERMS = ("expression", "cycle", "mask", "variation")
+NEEDED = (*(f"{term}_weight" for term in TERMS), "r1_weight", "ema_decay")
+
+
+def expression_recipe(
+    *,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    drive: Drive,
+    reading_turns: int,
+    loss: AdversarialLoss,
+    values: Mapping[str, float],
+    schedules: Mapping[str, Schedule],
+    policies: tuple[str, ...] = (),
+) -> Recipe:
+    """`generator(images, condition) -> Translation` with a mask, `discriminator(images) ->
+    Judgement`, as in `networks.stargan`. First the discriminator learns to read from
+    `reading_turns` real batches, for until it can the generator keeps all; then both have a turn.
+
+    Args:
+        loss: the adversarial pair, taken place by place.
+        values: `ema_decay`, R1's `r1_weight`, and weights of what is read, of the mean absolute
+            difference of what came back, of the masks' mean (what is kept) and total variation.
+        policies: of DiffAugment, on all that the discriminator sees; none where places matter.
+
+    Raises:
+        UsageError: a value that is missing or negative; when traced, a batch of 1.
+    """
+    if missing := [name for name in NEEDED if values.get(name, -1.0) < 0]:
+        raise UsageError(f"the recipe's values need {missing[0]!r}, at least 0")
+    if reading_turns < 1:
+        raise UsageError(f"reading_turns={reading_turns} must be at least 1")
+    condition, reading, recognised = drive.condition, drive.reading, drive.recognised
+
+    def seen(images: Array, key: Array, number: int) -> Array:
+        return diff_augment(images, jax.random.fold_in(key, number), policies)
+
+    def reading_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
+        of_real, nets = nets("discriminator", seen(batch["image"], key, 0))
+        read = jnp.mean(reading(of_real.condition, batch))
+        return values["expression_weight"] * read, Aux(nets, extra, {"expression": read})
+
+    def discriminator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
+        real, target = batch["image"], drive.retarget(batch, others(batch, key))
+        fake = nets.fixed("generator")(real, condition(target)).images
+        judge = nets.fixed("discriminator")
+        real = seen(real, key, 0)
+        of_real, nets = nets("discriminator", real)
+        of_fake, nets = nets("discriminator", seen(fake, key, 1))
+        adversarial = jnp.mean(loss.discriminator(of_real.logits, of_fake.logits))
+        read = jnp.mean(reading(of_real.condition, batch))
+        r1 = jnp.mean(penalties.r1(lambda images: jnp.mean(judge(images).logits, (1, 2)), real))
+        value = adversarial + values["expression_weight"] * read + values["r1_weight"] * r1
+        means = {"real_logits": jnp.mean(of_real.logits), "fake_logits": jnp.mean(of_fake.logits)}
+        return value, Aux(nets, extra, means | {"expression": read, "r1": r1})
+
+    def generator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
+        real, target = batch["image"], drive.retarget(batch, others(batch, key))
+        there, nets = nets("generator", real, condition(target))
+        back, nets = nets("generator", there.images, condition(batch))
+        judge = nets.fixed("discriminator")
+        of_fake = judge(seen(there.images, key, 1))
+        real_logits = judge(seen(real, key, 0)).logits if loss.relativistic else of_fake.logits
+        adversarial = jnp.mean(loss.generator(real_logits, of_fake.logits))
+        masks = jnp.concatenate([there.mask, back.mask])
+        terms = {
+            "expression": jnp.mean(reading(of_fake.condition, target)),
+            "cycle": jnp.mean(jnp.abs(back.images - real)),
+            "mask": jnp.mean(masks),
+            "variation": jnp.mean(total_variation(masks)),
+        }
+        value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in TERMS)
+        saturation = {"mask_full": jnp.mean(masks > 0.95), "mask_empty": jnp.mean(masks < 0.05)}
+        return value, Aux(nets, extra, {"adversarial": adversarial} | terms | saturation)
+
+    def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
+        target = drive.retarget(batch, rolled(batch, 1))
+        return nets("generator", batch["image"], condition(target))[0].images
+
+    def translate(nets: Nets, batch: Batch) -> Array:
+        told = drive.like(nets, batch) if drive.like else (drive.asked or condition)(batch)
+        return nets("generator", batch["image"], told)[0].images
+
+    def inputs(batch: Batch):
+        images, told = batch["image"], condition(batch)
+        return {"generator": (images, told), "discriminator": (images,)}
+
+    references = "required" if drive.like else "none"
+    asks = Translation(run=translate, conditions=drive.conditions, references=references)
+    judge, painter = ("discriminator",), ("generator",)
+    return Recipe(
+        networks={"generator": generator, "discriminator": discriminator},
+        frozen=drive.frozen,
+        phases=(
+            Phase(name="reading", trains=judge, loss=reading_loss, batch=1, repeat=reading_turns),
+            Phase(name="discriminator", trains=judge, loss=discriminator_loss),
+            Phase(name="generator", trains=painter, loss=generator_loss),
+        ),
+        inputs=inputs,
+        values=values,
+        schedules=schedules,
+        ema={"generator": "ema_decay"},
+        given=("image", *drive.given),
+        latents=no_latents,
+        generate=generate,
+        translation=asks if drive.conditions or drive.like else None,
+        recognise=recognised
+        and (lambda nets, batch: recognised(nets("discriminator", batch["image"])[0].condition)),
+    )
+
+
+def others(batch: Batch, key: Array) -> Batch:
+    """For each example another one of its batch; raises UsageError where there is none."""
+    if batch_size(batch) < 2:
+        raise UsageError("a batch of 1 holds no other expression: set batch_size to 2 or more")
+    return rolled(batch, jax.random.randint(key, (), 1, batch_size(batch)))
+
+
+def rolled(batch: Batch, shift: int | Array) -> Batch:
+    """Example i + shift in the place of example i, in a ring."""
+    return jax.tree.map(lambda leaf: jnp.roll(leaf, -shift, axis=0), dict(batch))

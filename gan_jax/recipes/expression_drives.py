@@ -1,0 +1,176 @@
+"""What drives a face: how an expression is told to a generator, and read by a discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from gan_jax.alignment import aligned
+from gan_jax.heat_maps import heat_maps
+from gan_jax.networks.landmark_finder import SIZE, soft_argmax
+from gan_jax.recipe import Batch, Nets
+from gan_jax.recognition import Recognised, by_name, probabilities
+from gan_jax.translation import Choice, Condition, Number
+
+UNITS = 8.0
+"""A picture's side in what points are read in: expressions move them by about one."""
+
+
+class Drive(NamedTuple):
+    """How an expression is told to the generator and read by the discriminator.
+
+    Attributes:
+        given: the names of a batch that the functions read, beside `image`.
+        outputs: N, the numbers that the discriminator reads off a picture.
+        condition: `batch -> [B, K] or [B, H, W, K]`, what the generator is told.
+        reading: `(outputs [B, N], batch) -> [B]`, how far the discriminator's numbers are from the
+            batch's expressions: a cross-entropy of classes, a squared error of strengths.
+        retarget: `(batch, others) -> batch`, the examples with the expressions of the others, but
+            for their pictures; the others themselves where a condition tells of nothing else.
+        conditions: what a user may ask for, by name; none where numbers cannot say it.
+        asked: the condition of a batch with a leaf for each of those; None for `condition`.
+        frozen: networks that `like` calls.
+        like: `(nets, batch) -> condition` of pictures `image` whose expression is to be that of
+            their `reference` `[B, R, H, W, C]`; None where pictures cannot say it.
+        recognised: `outputs [B, N] -> Recognised`, for people; None where numbers cannot say it.
+    """
+
+    given: tuple[str, ...]
+    outputs: int
+    condition: Callable[[Batch], Array]
+    reading: Callable[[Array, Batch], Array]
+    retarget: Callable[[Batch, Batch], Batch] = lambda batch, others: others
+    conditions: Mapping[str, Condition] = {}
+    asked: Callable[[Batch], Array] | None = None
+    frozen: Mapping[str, nn.Module] = {}
+    like: Callable[[Nets, Batch], Array] | None = None
+    recognised: Callable[[Array], Recognised] | None = None
+
+
+def class_drive(names: Sequence[str], leaf: str) -> Drive:
+    """One of several named expressions, `batch[leaf]` int32 `[B]`: told as one of `[B, E]` ones,
+    read by a cross-entropy."""
+    count = len(names)
+
+    def reading(outputs: Array, batch: Batch) -> Array:
+        return optax.softmax_cross_entropy_with_integer_labels(outputs, batch[leaf])
+
+    return Drive(
+        given=(leaf,),
+        outputs=count,
+        condition=lambda batch: jax.nn.one_hot(batch[leaf], count),
+        reading=reading,
+        conditions={leaf: Choice(tuple(names), None)},
+        recognised=lambda outputs: Recognised(probabilities(names, outputs), {}),
+    )
+
+
+def graded_class_drive(names: Sequence[str], neutral: int) -> Drive:
+    """A named expression (`expression` int32 `[B]`) at an `intensity` `[B]` in [0, 1], which stands
+    in its place among `[B, E]`: nothing at all is the neutral face.
+
+    Read are the class, by a cross-entropy, and behind it the intensity, by a squared error.
+    """
+    count = len(names)
+
+    def strength(batch: Batch) -> Array:
+        return jnp.where(batch["expression"] == neutral, 0.0, batch["intensity"])
+
+    def condition(batch: Batch) -> Array:
+        return jax.nn.one_hot(batch["expression"], count) * strength(batch)[:, None]
+
+    def reading(outputs: Array, batch: Batch) -> Array:
+        of_class = optax.softmax_cross_entropy_with_integer_labels(
+            outputs[:, :count], batch["expression"]
+        )
+        return of_class + jnp.square(outputs[:, count] - strength(batch))
+
+    return Drive(
+        given=("expression", "intensity"),
+        outputs=count + 1,
+        condition=condition,
+        reading=reading,
+        conditions={
+            "expression": Choice(tuple(names), neutral),
+            "intensity": Number(0.0, 1.0, 1.0),
+        },
+        recognised=lambda outputs: Recognised(
+            probabilities(names, outputs[:, :count]), {"intensity": outputs[:, count]}
+        ),
+    )
+
+
+def strength_drive(
+    names: Sequence[str],
+    low: Sequence[float] | np.ndarray,
+    high: Sequence[float] | np.ndarray,
+    strengths: Callable[[Batch], Array],
+    leaf: str,
+) -> Drive:
+    """The strengths of named movements, `strengths(batch)` `[B, K]` of `batch[leaf]`: told as they
+    are, read by the sum of squared errors. A user may set each, 0 where not."""
+
+    def reading(outputs: Array, batch: Batch) -> Array:
+        return jnp.sum(jnp.square(outputs - strengths(batch)), axis=-1)
+
+    bounds = zip(names, low, high, strict=True)
+    return Drive(
+        given=(leaf,),
+        outputs=len(names),
+        condition=strengths,
+        reading=reading,
+        conditions={name: Number(float(least), float(most), 0.0) for name, least, most in bounds},
+        asked=lambda batch: jnp.stack([batch[name] for name in names], axis=-1),
+        recognised=lambda outputs: Recognised({}, by_name(names, outputs)),
+    )
+
+
+def point_drive(
+    count: int,
+    size: int,
+    retarget: Callable[[Batch, Batch], Batch],
+    given: tuple[str, ...],
+    finder: nn.Module,
+    anchors: Sequence[int],
+) -> Drive:
+    """`landmarks` `[B, count, 2]` (x, y) in [0, 1]: told as heat-maps, as Sanchez and Valstar 2020
+    do (a sigma of 1 at 128 pixels; at least half a pixel), read by the sum of squared errors.
+
+    `retarget` has to give each face the landmarks that it would have with another's expression.
+    Those of a user's pictures `finder` finds (`networks.landmark_finder`, frozen): a face takes
+    those of its references, in the mean, brought onto its own by the `anchors`, points that no
+    expression moves.
+    """
+    sigma = max(size / 128, 0.5)
+
+    def found(nets: Nets, images: Array) -> Array:
+        shape = (len(images), SIZE, SIZE, images.shape[-1])
+        return soft_argmax(nets("finder", jax.image.resize(images, shape, "linear"))[0])
+
+    def like(nets: Nets, batch: Batch) -> Array:
+        own, references = found(nets, batch["image"]), batch["reference"]
+        taken = [
+            aligned(found(nets, references[:, i]), own, anchors) for i in range(references.shape[1])
+        ]
+        return heat_maps(jnp.mean(jnp.stack(taken), axis=0), size, sigma)
+
+    def reading(outputs: Array, batch: Batch) -> Array:
+        points = UNITS * (batch["landmarks"] - 0.5)
+        return jnp.sum(jnp.square(outputs - points.reshape(len(points), -1)), axis=-1)
+
+    return Drive(
+        given=given,
+        outputs=2 * count,
+        condition=lambda batch: heat_maps(batch["landmarks"], size, sigma),
+        reading=reading,
+        retarget=retarget,
+        frozen={"finder": finder},
+        like=like,
+    )

@@ -1,0 +1,80 @@
+"""What drives a face: conditions and readings against their formulas, and what a user may ask."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.heat_maps import heat_maps
+from gan_jax.recipes.expression_drives import (
+    class_drive,
+    graded_class_drive,
+    point_drive,
+    strength_drive,
+)
+from gan_jax.translation import Choice, Number
+
+NAMES = ("calm", "happy", "sad")
+
+
+def cross_entropy(logits, truth):
+    return -np.log(np.exp(logits[truth]) / np.exp(logits).sum())
+
+
+def test_a_class():
+    drive = class_drive(NAMES, "mood")
+    batch = {"mood": jnp.array([2, 0])}
+    outputs = np.array([[0.1, -1.0, 2.0], [0.5, 0.2, 0.3]], np.float32)
+    assert drive.given == ("mood",) and drive.outputs == 3
+    assert drive.conditions == {"mood": Choice(NAMES, None)}
+    np.testing.assert_array_equal(drive.condition(batch), [[0, 0, 1], [1, 0, 0]])
+    expected = [cross_entropy(outputs[0], 2), cross_entropy(outputs[1], 0)]
+    np.testing.assert_allclose(drive.reading(jnp.asarray(outputs), batch), expected, rtol=1e-5)
+    assert drive.recognised
+    found = drive.recognised(jnp.asarray(outputs)).probabilities
+    np.testing.assert_allclose(sum(found.values()), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(found["sad"], np.exp([2.0, 0.3]) / np.exp(outputs).sum(1), rtol=1e-5)
+
+
+def test_a_class_with_its_intensity():
+    """The neutral face has none, whatever its example says."""
+    drive = graded_class_drive(NAMES, neutral=0)
+    batch = {"expression": jnp.array([1, 0]), "intensity": jnp.array([0.7, 0.9])}
+    outputs = np.array([[0.1, -1.0, 2.0, 0.5], [0.5, 0.2, 0.3, 0.2]], np.float32)
+    np.testing.assert_allclose(drive.condition(batch), [[0, 0.7, 0], [0, 0, 0]])
+    expected = [
+        cross_entropy(outputs[0, :3], 1) + (0.5 - 0.7) ** 2,
+        cross_entropy(outputs[1, :3], 0) + 0.2**2,
+    ]
+    assert drive.outputs == 4
+    np.testing.assert_allclose(drive.reading(jnp.asarray(outputs), batch), expected, rtol=1e-5)
+    assert drive.conditions["intensity"] == Number(0.0, 1.0, 1.0)
+
+
+def test_strengths():
+    drive = strength_drive(
+        ("jaw", "brow"), [0.0, -1.0], [1.0, 1.0], lambda batch: batch["all"][:, 1:], "all"
+    )
+    batch = {"all": jnp.array([[9.0, 0.2, -0.4]])}
+    np.testing.assert_allclose(drive.condition(batch), [[0.2, -0.4]])
+    reading = drive.reading(jnp.array([[0.5, 0.1]]), batch)
+    np.testing.assert_allclose(reading, [0.3**2 + 0.5**2], rtol=1e-5)
+    assert drive.conditions == {"jaw": Number(0.0, 1.0, 0.0), "brow": Number(-1.0, 1.0, 0.0)}
+    assert drive.asked
+    asked = drive.asked({"jaw": jnp.array([0.6]), "brow": jnp.array([-1.0])})
+    np.testing.assert_allclose(asked, [[0.6, -1.0]])
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(32, 0.5), (256, 2.0)])
+def test_points(size, sigma):
+    drive = point_drive(
+        2, size, lambda batch, others: batch, ("landmarks",), finder=None, anchors=(0, 1)
+    )  # pyright: ignore[reportArgumentType]
+    batch = {"landmarks": jnp.array([[[0.25, 0.5], [0.75, 0.375]]])}
+    np.testing.assert_allclose(
+        drive.condition(batch), heat_maps(batch["landmarks"], size, sigma), rtol=1e-6
+    )
+    reading = drive.reading(jnp.zeros((1, 4)), batch)
+    np.testing.assert_allclose(reading, [2.0**2 + 0 + 2.0**2 + 1.0**2], rtol=1e-5)
+    assert drive.outputs == 4 and not drive.conditions
+    assert jax.tree.leaves(drive.frozen) == []
