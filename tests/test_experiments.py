@@ -18,7 +18,8 @@ KINDS = ("digits_mlp",)
 ALIKE = (
     *("cifar10_r3gan", "cifar10_reacgan", "cifar10_stylegan2_ada", "folder_stylegan2"),
     *("ffhq256_r3gan", "ffhq256_stylegan2", "avatars_biggan_conditional", "avatars_sngan"),
-    *("avatars_stabilisers", "avatars_wgan_gp", "avatars_stylegan2"),
+    *("avatars_stabilisers", "avatars_wgan_gp", "avatars_stylegan2", "folder_persona"),
+    *("avatars_expression_landmarks", "folder_expression"),
 )
 """Those that run what others run too: by hand."""
 
