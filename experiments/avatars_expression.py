@@ -54,7 +54,7 @@ def get_config(argument: str = "") -> Config:
     config.evaluate.samples = 1000
     config.reading_turns = 3  # of the discriminator, on real pictures alone, a step
     config.drive = "class"  # or vector, the strength of every movement
-    config.policies = ()  # of DiffAugment: ("translation", "cutout")
+    config.policies = ()  # of DiffAugment
     config.expression_weight = 1.0
     config.cycle_weight = 10.0
     config.mask_weight = 0.1
@@ -64,6 +64,8 @@ def get_config(argument: str = "") -> Config:
     config.decay = {"begin": 1500, "end": 3000}  # of the learning rates, in steps: down to 0
     config.generator = {"width": 16, "blocks": 3, "learning_rate": 6e-4, "b1": 0.5}
     config.discriminator = {"width": 32, "learning_rate": 6e-4, "b1": 0.5}
+    config.discriminator.projection = True  # logits under a condition, not of any picture alone
+    config.discriminator.local = True  # also of smaller parts
     return choose(argument, config, long=long, smoke=smoke)
 
 
@@ -131,10 +133,16 @@ def get_recipe(config: Config) -> Recipe:
             config.generator.blocks,
             heads="mask",
             modulated=True,
+            skips=True,
             dtype=dtype,
         ),
         discriminator=StarGANDiscriminator(
-            config.discriminator.width, size, drive.outputs, dtype=dtype
+            config.discriminator.width,
+            size,
+            drive.outputs,
+            conditions=drive.told if config.discriminator.projection else 0,
+            local=config.discriminator.local,
+            dtype=dtype,
         ),
         drive=drive,
         loss=losses.non_saturating,

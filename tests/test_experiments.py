@@ -140,7 +140,8 @@ def test_smoke_run(name, gan_jax, tmp_path):
     assert (workdir / "reals.png").is_file()
     recipe = load_experiment(f"{EXPERIMENTS / name}.py:smoke").recipe()
     if recipe.generate is not None:
-        for picture in ("samples/0000000.png", f"samples/{total:07d}_raw.png"):
+        last = f"samples/{total:07d}{'_raw' if recipe.ema else ''}.png"
+        for picture in ("samples/0000000.png", last):
             assert (workdir / picture).is_file()
     if recipe.generate is None or recipe.given:
         assert gan_jax("sample", workdir).returncode == 2

@@ -1,7 +1,9 @@
 """StarGAN (Choi et al. 2018): one network translates a picture to any condition; and GANimation
 (Pumarola et al. 2018): the same with an attention mask, and conditions that are continuous.
 
-How weights start is not in the papers: here it is uniform, of variance 1 / (3 · fan in).
+How weights start is not in the papers: here it is uniform, of variance 1 / (3 · fan in), and
+normal, of variance 2 / fan in (He et al. 2015), where nothing normalises: of a discriminator that
+starts with the former nothing is left after five convolutions, and for 500 steps it learns nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from gan_jax.layers.picture_normalisation import PictureNormalisation
 from gan_jax.networks.starganv2.blocks import StyleNormalisation
 
 weight_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+trunk_init = nn.initializers.he_normal()
 Heads = Literal["colour", "mask"]
 
 
@@ -41,7 +44,8 @@ class Judgement(NamedTuple):
     """What the discriminator says, float32.
 
     Attributes:
-        logits: `[B, h, w]`, positive for real, each of one part of the picture.
+        logits: `[B, h, w, M]`, positive for real, each of one part of the picture; M is 1 but where
+            parts of two sizes are judged.
         condition: `[B, K]`, the condition that it reads off: logits of attributes or classes
             (StarGAN), or the strengths of an expression (GANimation).
     """
@@ -86,6 +90,9 @@ class StarGANTranslator(nn.Module):
         modulated: a condition `[B, K]` also scales and shifts what each normalisation gives, as in
             StarGAN v2, which is learnt many times sooner; no part of the papers' network. False for
             a condition `[B, H, W, K]`, which no normalisation takes away.
+        skips: features on the way down are added to those of their size on the way up, and the
+            heads see the picture itself too, whose colours normalisations take away; no part of
+            the papers' network.
         dtype: of the computation; parameters are float32.
     """
 
@@ -94,6 +101,7 @@ class StarGANTranslator(nn.Module):
     blocks: int = 6
     heads: Heads = "colour"
     modulated: bool = False
+    skips: bool = False
     dtype: Dtype | None = None
 
     @nn.compact
@@ -119,12 +127,16 @@ class StarGANTranslator(nn.Module):
 
         x = jnp.concatenate([images, planes_of(condition, images)], axis=-1)
         x = activate(Convolution(self.width, (7, 7), **settings)(x))
+        downward = []
         for multiple in (2, 4):
+            downward.append(x)
             x = activate(halve(x, multiple * self.width))
         for _ in range(self.blocks):
             x = TranslatorBlock(train, self.dtype)(x, by)
         for multiple in (2, 1):
             x = activate(double(x, multiple * self.width))
+            x = x + downward.pop() if self.skips else x
+        x = jnp.concatenate([x, images], axis=-1) if self.skips else x
         colour = jnp.tanh(head(x, self.channels, "colour"))
         if self.heads == "colour":
             return Translation(colour)
@@ -180,15 +192,20 @@ def planes_of(condition: Array, images: Array) -> Array:
 
 
 class StarGANDiscriminator(nn.Module):
-    """`images [B, size, size, C] -> Judgement`.
+    """`(images [B, size, size, C], condition [B, K] or None) -> Judgement`.
 
     Convolutions that halve the picture, each with LeakyReLU(0.01), nothing normalised; then a map
-    of logits, and the condition from all that is left. It does not see the condition.
+    of logits, and the condition from all that is left.
 
     Attributes:
         width: features of the first convolution; each has twice those of the one before.
         size: of the pictures; UsageError where the convolutions do not divide it.
-        outputs: K, numbers of the condition.
+        outputs: numbers of the condition that are read.
+        conditions: K. Logits are then those of a picture under the condition given with it: to the
+            map of any picture come K more, weighed by its numbers (a projection, Miyato and Koyama
+            2018). 0 is the papers' network, which looks at no condition.
+        local: smaller parts are judged too, by the features of two halvings before the last, as M's
+            second; no part of the papers' network.
         layers: convolutions at most, 6 as published for 128 pixels; at least 2 x 2 pixels are
             left, so that 64 pixels have 5 and 32 have 4.
         width_max: of features; 2048 is the published network's own.
@@ -198,32 +215,49 @@ class StarGANDiscriminator(nn.Module):
     width: int = 64
     size: int = 128
     outputs: int = 5
+    conditions: int = 0
+    local: bool = False
     layers: int = 6
     width_max: int = 2048
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, *, train: bool) -> Judgement:
+    def __call__(
+        self, images: Array, condition: Array | None = None, *, train: bool
+    ) -> Judgement:
         layers = halvings(self.size, self.layers)
         check_side(images, self.size)
-        x = images
+        x, parts = images, images
         for index in range(layers):
             x = Convolution(
                 min(self.width << index, self.width_max),
                 (4, 4),
                 strides=(2, 2),
                 padding=((1, 1), (1, 1)),
-                kernel_init=weight_init,
+                kernel_init=trunk_init,
                 dtype=self.dtype,
             )(x)
             x = nn.leaky_relu(x, 0.01)
+            parts = x if index == max(layers - 3, 0) else parts
         settings = {"use_bias": False, "kernel_init": weight_init, "dtype": self.dtype}
-        logits = Convolution(1, (3, 3), name="logits", **settings)(x)
-        condition = Convolution(
+        maps = Convolution(1 + self.conditions, (3, 3), name="logits", **settings)(x)
+        logits = maps[..., :1]
+        if self.conditions and condition is not None:
+            weights = jnp.asarray(condition, x.dtype)[:, None, None]
+            logits = logits + jnp.sum(maps[..., 1:] * weights, axis=-1, keepdims=True)
+        if self.local:
+            of_parts = Convolution(1, (3, 3), name="local_logits", **settings)(parts)
+            logits = jnp.concatenate([spread(logits, of_parts.shape), of_parts], axis=-1)
+        read = Convolution(
             self.outputs, x.shape[1:3], padding="VALID", name="condition", **settings
         )(x)
         precise = jnp.promote_types(x.dtype, jnp.float32)
-        return Judgement(logits[..., 0].astype(precise), condition[:, 0, 0].astype(precise))
+        return Judgement(logits.astype(precise), read[:, 0, 0].astype(precise))
+
+
+def spread(maps: Array, shape: tuple[int, ...]) -> Array:
+    """Maps `[B, h, w, C]` over the places of a larger shape `[B, H, W, …]`, each number repeated."""
+    return jnp.repeat(jnp.repeat(maps, shape[1] // maps.shape[1], 1), shape[2] // maps.shape[2], 2)
 
 
 def halvings(size: int, most: int) -> int:

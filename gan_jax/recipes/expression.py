@@ -19,8 +19,9 @@ from gan_jax import penalties
 from gan_jax.augment.diff_augment import diff_augment
 from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
-from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
-from gan_jax.recipes.expression_drives import Drive
+from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
+from gan_jax.recipes.expression_drives import Drive, others, rolled
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
 from gan_jax.style_losses import total_variation
@@ -42,8 +43,8 @@ def expression_recipe(
     schedules: Mapping[str, Schedule],
     policies: tuple[str, ...] = (),
 ) -> Recipe:
-    """`generator(images, condition) -> Translation` with a mask, `discriminator(images) ->
-    Judgement`, as in `networks.stargan`. First the discriminator learns to read from
+    """`generator(images, condition) -> Translation` with a mask, `discriminator(images, condition
+    or None) -> Judgement`, as in `networks.stargan`. First the discriminator learns to read from
     `reading_turns` real batches, for until it can the generator keeps all; then both have a turn.
 
     Args:
@@ -55,8 +56,7 @@ def expression_recipe(
     Raises:
         UsageError: a value that is missing or negative; when traced, a batch of 1.
     """
-    if missing := [name for name in NEEDED if values.get(name, -1.0) < 0]:
-        raise UsageError(f"the recipe's values need {missing[0]!r}, at least 0")
+    check_values(values, NEEDED)
     if reading_turns < 1:
         raise UsageError(f"reading_turns={reading_turns} must be at least 1")
     condition, reading, recognised = drive.condition, drive.reading, drive.recognised
@@ -65,7 +65,7 @@ def expression_recipe(
         return diff_augment(images, jax.random.fold_in(key, number), policies)
 
     def reading_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
-        of_real, nets = nets("discriminator", seen(batch["image"], key, 0))
+        of_real, nets = nets("discriminator", seen(batch["image"], key, 0), condition(batch))
         read = jnp.mean(reading(of_real.condition, batch))
         return values["expression_weight"] * read, Aux(nets, extra, {"expression": read})
 
@@ -74,11 +74,16 @@ def expression_recipe(
         fake = nets.fixed("generator")(real, condition(target)).images
         judge = nets.fixed("discriminator")
         real = seen(real, key, 0)
-        of_real, nets = nets("discriminator", real)
-        of_fake, nets = nets("discriminator", seen(fake, key, 1))
+        own, asked = condition(batch), condition(target)
+        of_real, nets = nets("discriminator", real, own)
+        of_fake, nets = nets("discriminator", seen(fake, key, 1), asked)
         adversarial = jnp.mean(loss.discriminator(of_real.logits, of_fake.logits))
         read = jnp.mean(reading(of_real.condition, batch))
-        r1 = jnp.mean(penalties.r1(lambda images: jnp.mean(judge(images).logits, (1, 2)), real))
+
+        def verdict(images: Array) -> Array:
+            return jnp.mean(judge(images, own).logits, (1, 2, 3))
+
+        r1 = jnp.mean(penalties.r1(verdict, real))
         value = adversarial + values["expression_weight"] * read + values["r1_weight"] * r1
         means = {"real_logits": jnp.mean(of_real.logits), "fake_logits": jnp.mean(of_fake.logits)}
         return value, Aux(nets, extra, means | {"expression": read, "r1": r1})
@@ -88,8 +93,10 @@ def expression_recipe(
         there, nets = nets("generator", real, condition(target))
         back, nets = nets("generator", there.images, condition(batch))
         judge = nets.fixed("discriminator")
-        of_fake = judge(seen(there.images, key, 1))
-        real_logits = judge(seen(real, key, 0)).logits if loss.relativistic else of_fake.logits
+        of_fake = judge(seen(there.images, key, 1), condition(target))
+        real_logits = of_fake.logits
+        if loss.relativistic:
+            real_logits = judge(seen(real, key, 0), condition(batch)).logits
         adversarial = jnp.mean(loss.generator(real_logits, of_fake.logits))
         masks = jnp.concatenate([there.mask, back.mask])
         terms = {
@@ -112,7 +119,7 @@ def expression_recipe(
 
     def inputs(batch: Batch):
         images, told = batch["image"], condition(batch)
-        return {"generator": (images, told), "discriminator": (images,)}
+        return {"generator": (images, told), "discriminator": (images, told)}
 
     references = "required" if drive.like else "none"
     asks = Translation(run=translate, conditions=drive.conditions, references=references)
@@ -136,15 +143,3 @@ def expression_recipe(
         recognise=recognised
         and (lambda nets, batch: recognised(nets("discriminator", batch["image"])[0].condition)),
     )
-
-
-def others(batch: Batch, key: Array) -> Batch:
-    """For each example another one of its batch; raises UsageError where there is none."""
-    if batch_size(batch) < 2:
-        raise UsageError("a batch of 1 holds no other expression: set batch_size to 2 or more")
-    return rolled(batch, jax.random.randint(key, (), 1, batch_size(batch)))
-
-
-def rolled(batch: Batch, shift: int | Array) -> Batch:
-    """Example i + shift in the place of example i, in a ring."""
-    return jax.tree.map(lambda leaf: jnp.roll(leaf, -shift, axis=0), dict(batch))

@@ -13,9 +13,10 @@ import optax
 from jax import Array
 
 from gan_jax.alignment import aligned
+from gan_jax.errors import UsageError
 from gan_jax.heat_maps import heat_maps
 from gan_jax.networks.landmark_finder import SIZE, soft_argmax
-from gan_jax.recipe import Batch, Nets
+from gan_jax.recipe import Batch, Nets, batch_size
 from gan_jax.recognition import Recognised, by_name, probabilities
 from gan_jax.translation import Choice, Condition, Number
 
@@ -29,6 +30,7 @@ class Drive(NamedTuple):
     Attributes:
         given: the names of a batch that the functions read, beside `image`.
         outputs: N, the numbers that the discriminator reads off a picture.
+        told: K, numbers of a condition; 0 where it is maps.
         condition: `batch -> [B, K] or [B, H, W, K]`, what the generator is told.
         reading: `(outputs [B, N], batch) -> [B]`, how far the discriminator's numbers are from the
             batch's expressions: a cross-entropy of classes, a squared error of strengths.
@@ -44,6 +46,7 @@ class Drive(NamedTuple):
 
     given: tuple[str, ...]
     outputs: int
+    told: int
     condition: Callable[[Batch], Array]
     reading: Callable[[Array, Batch], Array]
     retarget: Callable[[Batch, Batch], Batch] = lambda batch, others: others
@@ -65,6 +68,7 @@ def class_drive(names: Sequence[str], leaf: str) -> Drive:
     return Drive(
         given=(leaf,),
         outputs=count,
+        told=count,
         condition=lambda batch: jax.nn.one_hot(batch[leaf], count),
         reading=reading,
         conditions={leaf: Choice(tuple(names), None)},
@@ -95,6 +99,7 @@ def graded_class_drive(names: Sequence[str], neutral: int) -> Drive:
     return Drive(
         given=("expression", "intensity"),
         outputs=count + 1,
+        told=count,
         condition=condition,
         reading=reading,
         conditions={
@@ -124,6 +129,7 @@ def strength_drive(
     return Drive(
         given=(leaf,),
         outputs=len(names),
+        told=len(names),
         condition=strengths,
         reading=reading,
         conditions={name: Number(float(least), float(most), 0.0) for name, least, most in bounds},
@@ -168,9 +174,22 @@ def point_drive(
     return Drive(
         given=given,
         outputs=2 * count,
+        told=0,
         condition=lambda batch: heat_maps(batch["landmarks"], size, sigma),
         reading=reading,
         retarget=retarget,
         frozen={"finder": finder},
         like=like,
     )
+
+
+def others(batch: Batch, key: Array) -> Batch:
+    """For each example another one of its batch; raises UsageError where there is none."""
+    if batch_size(batch) < 2:
+        raise UsageError("a batch of 1 holds no other expression: set batch_size to 2 or more")
+    return rolled(batch, jax.random.randint(key, (), 1, batch_size(batch)))
+
+
+def rolled(batch: Batch, shift: int | Array) -> Batch:
+    """Example i + shift in the place of example i, in a ring."""
+    return jax.tree.map(lambda leaf: jnp.roll(leaf, -shift, axis=0), dict(batch))

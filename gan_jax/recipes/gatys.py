@@ -19,6 +19,7 @@ from jax import Array, lax
 from gan_jax.errors import UsageError
 from gan_jax.networks.canvas import Canvas
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.style_losses import content_loss, gram_loss, gram_matrix, total_variation
 from gan_jax.translation import Translation
@@ -59,15 +60,14 @@ def gatys_recipe(
     Raises:
         UsageError: a value that is missing or negative, or no layers.
     """
-    if missing := [name for name in NEEDED if values.get(name, -1.0) < 0]:
-        raise UsageError(f"the recipe's values need {missing[0]!r}, at least 0")
+    check_values(values, NEEDED)
     if not taps.style:
         raise UsageError("style transfer reads at least one layer for the style")
     read = (taps.content, *taps.style)
 
     def losses(nets: Nets, images: Array, shown: Array, grams: list[Array]) -> dict[str, Array]:
-        """`[B]` each, of pictures whose colours past the ends of their range count as the ends."""
-        images = jnp.clip(images, -1.0, 1.0)
+        """`[B]` each. Colours past the ends of their range count as they are, and only results are
+        clipped: a clip here would take the gradient from white, which is where paper begins."""
         found = nets.fixed("encoder")(images, taps=read)
         pairs = zip(taps.style, grams, strict=True)
         of_layers = [gram_loss(gram_matrix(found[tap]), gram) for tap, gram in pairs]

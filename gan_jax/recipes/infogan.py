@@ -19,6 +19,7 @@ from gan_jax.information import categorical_loss, continuous_loss
 from gan_jax.losses import AdversarialLoss
 from gan_jax.networks.infogan import Recognised
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
 
 Latents = Mapping[str, Array]
@@ -49,9 +50,11 @@ def infogan_recipe(
         schedules: of those names or of `network.hyperparameter`.
 
     Raises:
-        UsageError: a value that is missing, or a relativistic loss.
+        UsageError: a value that is missing or negative, or a relativistic loss.
     """
-    _check(loss, values)
+    if loss.relativistic:
+        raise UsageError("InfoGAN's generator is judged by single logits: no relativistic loss")
+    check_values(values, ("categorical_weight", "continuous_weight", "ema_decay"))
 
     def latents(key: Array, batch: Batch) -> Latents:
         count = batch_size(batch)
@@ -142,13 +145,3 @@ def laid_out(drawn: Latents, categorical: Sequence[int]) -> Array:
     columns = zip(drawn["categorical"].T, categorical, strict=True)
     chosen = [jax.nn.one_hot(column, choices) for column, choices in columns]
     return jnp.concatenate([drawn["z"], *chosen, uniform(drawn["continuous"])], axis=-1)
-
-
-def _check(loss: AdversarialLoss, values: Mapping[str, float]) -> None:
-    if loss.relativistic:
-        raise UsageError("InfoGAN's generator is judged by single logits: no relativistic loss")
-    for name in ("categorical_weight", "continuous_weight", "ema_decay"):
-        if name not in values:
-            raise UsageError(f"the recipe's values lack {name!r}: add it to values={{…}}")
-        if values[name] < 0:
-            raise UsageError(f"{name}={values[name]:g} must be at least 0")

@@ -13,9 +13,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
 from gan_jax.translation import Translation
 
@@ -47,9 +47,7 @@ def paired_recipe(
     Raises:
         UsageError: a value that is missing or negative.
     """
-    for name in ("l1_weight", "ema_decay"):
-        if values.get(name, -1.0) < 0:
-            raise UsageError(f"the recipe's values need {name!r}, at least 0")
+    check_values(values, ("l1_weight", "ema_decay"))
 
     def discriminator_loss(
         nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Mapping[str, Array]

@@ -19,6 +19,7 @@ from jax import Array
 from gan_jax import losses, penalties
 from gan_jax.errors import UsageError
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PhaseLoss, PyTree, Recipe, batch_size
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
 from gan_jax.translation import Choice, Translation
@@ -63,8 +64,7 @@ def persona_recipe(
     """
     if len(set(personas)) != max(2, len(personas)):
         raise UsageError(f"personas={personas}: must be two or more, each once")
-    if missing := [name for name in NEEDED if values.get(name, -1.0) < 0]:
-        raise UsageError(f"the recipe's values need {missing[0]!r}, at least 0")
+    check_values(values, NEEDED)
 
     def styles(nets: Nets, batch: Batch, key: Array, by: str) -> tuple[Array, Array, Nets]:
         """Two codes `[B, S]` of the target, by the network that makes them."""

@@ -16,6 +16,7 @@ from jax import Array
 
 from gan_jax.errors import UsageError
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
 from gan_jax.style_losses import adain, content_loss, statistics, statistics_loss, total_variation
@@ -44,9 +45,7 @@ def style_transfer_recipe(
     Raises:
         UsageError: a value that is missing or negative, or no taps.
     """
-    for name in NEEDED:
-        if values.get(name, -1.0) < 0:
-            raise UsageError(f"the recipe's values need {name!r}, at least 0")
+    check_values(values, NEEDED)
     if not taps:
         raise UsageError("style transfer reads at least one tap of the encoder")
     read = (layer, *taps)

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
 from gan_jax.recipes.image_pool import empty_pool, exchange
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
 from gan_jax.translation import Choice, Translation
@@ -80,9 +80,7 @@ def unpaired_recipe(
     Raises:
         UsageError: a value that is missing or negative, or a negative size of the pool.
     """
-    for name in ("cycle_weight", "identity_weight", "ema_decay"):
-        if values.get(name, -1.0) < 0:
-            raise UsageError(f"the recipe's values need {name!r}, at least 0")
+    check_values(values, ("cycle_weight", "identity_weight", "ema_decay"))
     networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
     has_identity = values["identity_weight"] > 0 or "identity_weight" in schedules
 

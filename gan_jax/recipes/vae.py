@@ -16,6 +16,7 @@ from jax import Array
 
 from gan_jax.errors import UsageError
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
 from gan_jax.variational import (
     bits_per_dimension,
@@ -74,9 +75,9 @@ def vae_recipe(
         schedules: of those names, or of `network.hyperparameter`.
 
     Raises:
-        UsageError: a value that is missing.
+        UsageError: a value that is missing or negative.
     """
-    _check(values)
+    check_values(values, ("beta", "free_bits", "ema_decay"))
 
     def loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Mapping[str, Array]):
         image = batch["image"]
@@ -144,11 +145,3 @@ def log_weight(likelihood: Likelihood) -> Callable[[Nets, Batch, Array], Array]:
         return likelihood.log(image, decoded.mean, decoded.log_scale) + prior - of_z
 
     return weigh
-
-
-def _check(values: Mapping[str, float]) -> None:
-    for name in ("beta", "free_bits", "ema_decay"):
-        if name not in values:
-            raise UsageError(f"the recipe's values lack {name!r}: add it to values={{…}}")
-        if values[name] < 0:
-            raise UsageError(f"{name}={values[name]:g} must be at least 0")

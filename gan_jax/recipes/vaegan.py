@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
 from gan_jax.recipes import vae
+from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
 from gan_jax.variational import kl_to_standard_normal, reparametrised_sample
 
@@ -52,9 +52,7 @@ def vaegan_recipe(
     Raises:
         UsageError: a value that is missing or negative.
     """
-    for name in ("beta", "similarity_weight", "ema_decay"):
-        if values.get(name, -1.0) < 0:
-            raise UsageError(f"the recipe's values need {name!r}, at least 0")
+    check_values(values, ("beta", "similarity_weight", "ema_decay"))
 
     def discriminator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         encode, decode = nets.fixed("encoder"), nets.fixed("decoder")

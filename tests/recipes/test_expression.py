@@ -14,8 +14,8 @@ from gan_jax.errors import UsageError
 from gan_jax.networks.stargan import Judgement, Translation
 from gan_jax.ops.pixels import to_float
 from gan_jax.recipe import Nets
-from gan_jax.recipes.expression import expression_recipe, others, rolled
-from gan_jax.recipes.expression_drives import Drive, point_drive
+from gan_jax.recipes.expression import expression_recipe
+from gan_jax.recipes.expression_drives import Drive, others, point_drive, rolled
 from gan_jax.state import init
 from gan_jax.step import make_step
 from gan_jax.translation import Choice, Number
@@ -56,11 +56,14 @@ class Judge(nn.Module):
     outputs: int = CLASSES
 
     @nn.compact
-    def __call__(self, images, *, train):
+    def __call__(self, images, condition=None, *, train):
         counted(self, train)
         x = images.reshape(len(images), -1)
-        logits = nn.Dense(4, name="logits")(x).reshape(-1, 2, 2)
-        return Judgement(logits, nn.Dense(self.outputs, name="condition")(x))
+        logits = nn.Dense(4, name="logits")(x)
+        if condition is not None:
+            flat = condition.reshape(len(images), -1)
+            logits = logits + nn.Dense(4, use_bias=False, name="told")(flat)
+        return Judgement(logits.reshape(-1, 2, 2, 1), nn.Dense(self.outputs, name="condition")(x))
 
 
 def one_hot(batch):
@@ -74,6 +77,7 @@ def cross_entropy(outputs, batch):
 CLASS = Drive(
     given=("expression", "intensity"),
     outputs=CLASSES,
+    told=CLASSES,
     condition=one_hot,
     reading=cross_entropy,
     conditions={"expression": Choice(("calm", "happy", "sad")), "intensity": Number(0, 1, 1)},
@@ -144,9 +148,12 @@ class ByHand:
         mask, colour = (x.reshape(images.shape) for x in (mask, colour))
         return mask * images + (1 - mask) * colour, mask
 
-    def judge(self, images):
+    def judge(self, images, condition):
         flat, layers = images.reshape(SIZE, -1), self.discriminator
-        return [flat @ layers[n]["kernel"] + layers[n]["bias"] for n in ("logits", "condition")]
+        logits, read = (
+            flat @ layers[n]["kernel"] + layers[n]["bias"] for n in ("logits", "condition")
+        )
+        return logits + condition.reshape(SIZE, -1) @ layers["told"]["kernel"], read
 
     def slope(self):
         """Of the mean of a picture's logits, which is the same everywhere."""
@@ -159,8 +166,9 @@ def crossed(outputs, classes):
     return -np.log(shares[np.arange(SIZE), classes])
 
 
-def hot(classes, intensity):
-    return np.eye(CLASSES)[classes] * intensity[:, None]
+def own(arrays):
+    """The condition that tells of their own expressions."""
+    return np.eye(CLASSES)[arrays["expression"]] * arrays["intensity"][:, None]
 
 
 def variation(masks):
@@ -192,7 +200,7 @@ def test_reading_is_learned_of_real_pictures(situation):
     assert (made.phases[0].batch, made.phases[0].repeat) == (1, TURNS)
     assert made.batches_per_round == 1 + TURNS
     value, aux = loss_of(made, 0, nets, given, key)
-    expected = crossed(hand.judge(arrays["image"])[1], arrays["expression"]).mean()
+    expected = crossed(hand.judge(arrays["image"], own(arrays))[1], arrays["expression"]).mean()
     np.testing.assert_allclose(aux.metrics["expression"], expected, rtol=1e-5)
     np.testing.assert_allclose(value, 2 * expected, rtol=1e-5)
 
@@ -200,8 +208,9 @@ def test_reading_is_learned_of_real_pictures(situation):
 def test_the_discriminator_s_loss(situation):
     made, nets, hand, given, key, arrays, asked = situation
     value, aux = loss_of(made, 1, nets, given, key)
-    fake, _ = hand.paint(arrays["image"], hot(asked["expression"], asked["intensity"]))
-    (real_logits, read), (fake_logits, _) = hand.judge(arrays["image"]), hand.judge(fake)
+    fake, _ = hand.paint(arrays["image"], own(asked))
+    real_logits, read = hand.judge(arrays["image"], own(arrays))
+    fake_logits, _ = hand.judge(fake, own(asked))
     expected = {
         "real_logits": real_logits.mean(),
         "fake_logits": fake_logits.mean(),
@@ -218,9 +227,9 @@ def test_the_discriminator_s_loss(situation):
 def test_the_generator_s_loss(situation):
     made, nets, hand, given, key, arrays, asked = situation
     value, aux = loss_of(made, 2, nets, given, key)
-    fake, first = hand.paint(arrays["image"], hot(asked["expression"], asked["intensity"]))
-    back, second = hand.paint(fake, hot(arrays["expression"], arrays["intensity"]))
-    logits, read = hand.judge(fake)
+    fake, first = hand.paint(arrays["image"], own(asked))
+    back, second = hand.paint(fake, own(arrays))
+    logits, read = hand.judge(fake, own(asked))
     masks = np.concatenate([first, second])
     expected = {
         "adversarial": softplus(-logits).mean(),
@@ -242,8 +251,9 @@ def test_the_generator_s_loss(situation):
 def test_a_relativistic_loss_reads_the_real_logits(situation):
     _, nets, hand, given, key, arrays, asked = situation
     made = recipe(loss=losses.relativistic_pairing)
-    fake, _ = hand.paint(arrays["image"], hot(asked["expression"], asked["intensity"]))
-    real_logits, fake_logits = hand.judge(arrays["image"])[0], hand.judge(fake)[0]
+    fake, _ = hand.paint(arrays["image"], own(asked))
+    real_logits, _ = hand.judge(arrays["image"], own(arrays))
+    fake_logits, _ = hand.judge(fake, own(asked))
     found = loss_of(made, 2, nets, given, key)[1].metrics["adversarial"]
     np.testing.assert_allclose(found, softplus(real_logits - fake_logits).mean(), rtol=1e-4)
 
@@ -295,13 +305,13 @@ def test_pictures_and_translations():
     latents = made.latents(jax.random.key(0), given)
     assert latents.shape == (SIZE, 0)
     found = made.generate(nets, latents, given, jnp.ones(()))
-    wanted = hot(np.roll(arrays["expression"], -1), np.roll(arrays["intensity"], -1))
+    wanted = own({name: np.roll(leaf, -1, axis=0) for name, leaf in arrays.items()})
     np.testing.assert_allclose(found, hand.paint(arrays["image"], wanted)[0], rtol=1e-4, atol=1e-5)
     asked = made.translation.parse({"expression": "sad", "intensity": "0.5"})
     assert asked == {"expression": 2, "intensity": 0.5}
     user = {"image": given["image"]} | {n: jnp.full(SIZE, value) for n, value in asked.items()}
     found = made.translation.run(nets, user)
-    wanted = hot(np.full(SIZE, 2), np.full(SIZE, 0.5))
+    wanted = own({"expression": np.full(SIZE, 2), "intensity": np.full(SIZE, 0.5)})
     np.testing.assert_allclose(found, hand.paint(arrays["image"], wanted)[0], rtol=1e-4, atol=1e-5)
 
 
@@ -316,6 +326,7 @@ def test_maps_of_points_with_the_expressions_of_others():
     drive = Drive(
         given=("points",),
         outputs=2,
+        told=0,
         condition=maps,
         reading=lambda outputs, batch: jnp.sum((outputs - batch["points"]) ** 2, axis=-1),
         retarget=lambda batch, others: {
@@ -334,7 +345,7 @@ def test_maps_of_points_with_the_expressions_of_others():
     shift = int(jax.random.randint(key, (), 1, SIZE))
     target = jnp.stack([points[:, 0], jnp.roll(points[:, 1], -shift)], axis=-1)
     fake = nets("generator", given["image"], maps({"points": target}))[0].images
-    read = nets("discriminator", fake)[0].condition
+    read = nets("discriminator", fake, maps({"points": target}))[0].condition
     found = loss_of(made, 2, nets, given, key)[1].metrics["expression"]
     np.testing.assert_allclose(found, jnp.mean(jnp.sum((read - target) ** 2, axis=-1)), rtol=1e-5)
 

@@ -86,7 +86,6 @@ def gram(x):
 
 
 def by_hand(images, contents, styles):
-    images = np.clip(images, -1, 1)
     found, content, style = encoded(images), encoded(contents), encoded(styles)
     layers = [np.mean((gram(found[t]) - gram(style[t])) ** 2, (1, 2)) / 4 for t in TAPS.style]
     down, along = np.diff(images, axis=1), np.diff(images, axis=2)
@@ -164,6 +163,15 @@ def test_a_picture_of_the_users():
     np.testing.assert_allclose(np.abs(by_adam - user["image"]).max(), 0.02, rtol=0.1)
     twice = {**user, "reference": jnp.repeat(user["reference"], 2, axis=1)}
     np.testing.assert_allclose(translated(recipe(steps=2), twice), few, atol=1e-4)
+
+
+def test_white_is_painted_over():
+    """Paper stands at the end of the range of colours, where a clip's gradient is lost."""
+    white = jnp.ones((COUNT, SIDE, SIDE, 3))
+    user = {"image": white, "reference": batch()["reference"][:, None]}
+    run = recipe(steps=6).translation.run  # pyright: ignore
+    made = run(view(recipe(), np.zeros((COUNT, SIDE, SIDE, 3))), user)
+    assert np.mean(made < 0.98) > 0.3 and made.max() <= 1
 
 
 def test_a_line_search_finds_the_least_of_a_square():

@@ -120,7 +120,7 @@ def test_codes_are_uniform_and_a_picture_is_laid_out_of_them():
     ("action", "message"),
     [
         (lambda: recipe(losses.relativistic_pairing), "no relativistic loss"),
-        (lambda: recipe(categorical_weight=-1.0), "categorical_weight=-1 must be at least 0"),
+        (lambda: recipe(categorical_weight=-1.0), "values need 'categorical_weight', at least 0"),
     ],
 )
 def test_usage_errors(action, message):

@@ -152,13 +152,13 @@ def test_every_weight_is_the_likelihood_where_the_posterior_is_exact():
     ("action", "message"),
     [
         (lambda: recipe("poisson"), "no likelihood 'poisson'; there are gaussian, laplace"),
-        (lambda: recipe(beta=-1.0), "beta=-1 must be at least 0"),
+        (lambda: recipe(beta=-1.0), "values need 'beta', at least 0"),
         (
             lambda: vae_recipe(
                 encoder=Encoder(), decoder=Decoder(), latent_size=2, schedules={},
                 likelihood=LIKELIHOODS["laplace"], values={"beta": 1.0},
             ),
-            "values lack 'free_bits'",
+            "values need 'free_bits'",
         ),
     ],
 )  # fmt: skip
