@@ -52,14 +52,14 @@ def get_config(argument: str = "") -> Config:
     config.data.channels = 3
     config.evaluate.every = "500 steps"
     config.evaluate.samples = 1000
-    config.reading_turns = 3  # of the discriminator, on real pictures alone, a step
+    config.reading_turns = 1  # of the discriminator, on real pictures alone, a step
     config.drive = "class"  # or vector, the strength of every movement
     config.policies = ()  # of DiffAugment
     config.expression_weight = 1.0
     config.cycle_weight = 10.0
     config.mask_weight = 0.1
     config.variation_weight = 0.1
-    config.r1_weight = 1.0
+    config.r1_weight = 0.1
     config.ema_decay = 0.99
     config.decay = {"begin": 1500, "end": 3000}  # of the learning rates, in steps: down to 0
     config.generator = {"width": 16, "blocks": 3, "learning_rate": 6e-4, "b1": 0.5}
@@ -134,6 +134,7 @@ def get_recipe(config: Config) -> Recipe:
             heads="mask",
             modulated=True,
             skips=True,
+            upsample="resize",
             dtype=dtype,
         ),
         discriminator=StarGANDiscriminator(

@@ -7,7 +7,7 @@ each step, and at the end measured on held-out avatars with 50 draws a picture.
 
 `--config.beta=4` weighs the divergence (beta-VAE), `--config.free_bits=0.05` lets each latent tell
 so many nats for nothing, `--config.likelihood=gaussian` or `laplace` takes another one of pixels.
-`:long` takes four times the steps, `:smoke` seconds at 32x32.
+`:long` takes three times the steps, `:smoke` seconds at 32x32.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
             name="bound",
             samples=min(samples, 256),
             log_weight=log_weight(likelihood),
+            likelihood=config.likelihood,
             is_density=likelihood.is_density,
         ),
         AvatarFidelity(every=every, samples=samples),

@@ -43,6 +43,7 @@ def test_calls_take_turns():
     assert turns == ["a", "b"] * 4  # the first pair warms up
 
 
+@pytest.mark.slow
 def test_a_row_and_its_comparison(gan_jax, tmp_path):
     file = tmp_path / "rows.jsonl"
     arguments = ("bench", DIGITS, "--repeats=2", f"--json={file}")

@@ -267,6 +267,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_save_and_restore_together(tmp_path):
     """Also: a damaged newest step is passed over by both, and one process reads the result."""
     port = free_port()

@@ -19,12 +19,15 @@ ALIKE = (
     *("cifar10_r3gan", "cifar10_reacgan", "cifar10_stylegan2_ada", "folder_stylegan2"),
     *("ffhq256_r3gan", "ffhq256_stylegan2", "avatars_biggan_conditional", "avatars_sngan"),
     *("avatars_stabilisers", "avatars_wgan_gp", "avatars_stylegan2", "folder_persona"),
-    *("avatars_expression_landmarks", "folder_expression"),
+    *("avatars_expression_landmarks", "folder_expression", "avatars_dcgan", "cifar10_dcgan"),
+    *("cifar10_wgan_gp", "avatars_vaegan", "avatar_encoder", "avatar_landmarks"),
+    *("avatars_r3gan", "avatars_persona"),
 )
-"""Those that run what others run too: by hand."""
+"""Those that run what others run too, or compile for minutes: by hand."""
 
 TRAINED_IN_HALF = (
-    "avatars_dcgan",
+    "cifar10_dcgan",
+    pytest.param("avatars_dcgan", marks=pytest.mark.long),
     pytest.param("avatars_r3gan", marks=pytest.mark.long),
     pytest.param("avatars_stylegan2", marks=pytest.mark.long),
 )

@@ -34,6 +34,7 @@ def test_an_estimate_follows_from_what_is_counted():
     assert estimate["hours"] == pytest.approx(hours)
 
 
+@pytest.mark.slow
 def test_precision_picks_the_peak_and_turns_multiply():
     half = planned(SMALL, ("precision", "bfloat16"), device="a100")
     assert half["device"]["peak_flops_per_second"] == 312e12

@@ -212,11 +212,13 @@ def test_members_are_their_runs_alone(small):
     assert_members_are_their_runs_alone(small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", [convolutional, pytest.param(dcgan, marks=LONG)])
 def test_convolutional_members_are_their_runs_alone(networks, float64):
     assert_members_are_their_runs_alone(Experiment(networks))
 
 
+@pytest.mark.slow
 def test_a_lazy_phase_runs_in_its_rounds_only():
     runs = []
 
@@ -261,6 +263,7 @@ def test_the_step_number_must_be_shared_for_that(small):
     assert conditions(mapped, state.replace(step=jnp.zeros(3, jnp.int32)), {}, batch) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 2, 3, 5])
 def test_members_taken_in_turn_are_those_taken_together(small, at_once):
     """Of three members, two at once leave one over."""
@@ -282,6 +285,7 @@ def faded(nets, extra, batch, key, values):
     return jnp.mean(jnp.square(out - 1.0)), Aux(nets, extra, {"mean": jnp.mean(out)})
 
 
+@pytest.mark.slow
 def test_what_members_decide_for_themselves_is_computed_for_all():
     """No `cond` is left; each member has what it has alone, whatever the other branch gives."""
     made = tiny.recipe(Phase(name="a", trains=("a",), loss=faded), values={"p": 1.0})

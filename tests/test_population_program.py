@@ -38,6 +38,7 @@ def on_one_device():
     return trained(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["global", "per_device"])
 def test_members_are_the_same_on_any_number_of_devices(on_one_device, view):
     found = trained(2, ("mesh.view", view), at_once=1)

@@ -13,15 +13,24 @@ from gan_jax.program import Program, build
 from tests.conftest import EXPERIMENTS
 from tests.tiny import assert_bit_equal, leaves
 
+LONG = (pytest.mark.slow, pytest.mark.long)
 NAMES = (
     *("avatars_vae", "avatars_vaegan", "avatars_infogan", "avatars_pix2pix", "avatars_cyclegan"),
     *("avatars_expression", "avatars_adain", "avatars_gatys"),
-    # By hand: the same recipe again, and one that compiles for minutes.
-    pytest.param("avatars_expression_landmarks", marks=(pytest.mark.slow, pytest.mark.long)),
-    pytest.param("avatars_persona", marks=(pytest.mark.slow, pytest.mark.long)),
 )
+ALIKE = (
+    # The same recipe again, and one that compiles for minutes.
+    pytest.param("avatars_expression_landmarks", marks=LONG),
+    pytest.param("avatars_persona", marks=LONG),
+)
+IN_CI = ("avatars_vae", "avatars_pix2pix", "avatars_expression", "avatars_gatys")
+"""One network, two, three phases, pixels; the grid over the others is for before a release."""
 ROUNDS = 4
-each = pytest.mark.parametrize("name", NAMES)
+each = pytest.mark.parametrize("name", (*NAMES, *ALIKE))
+some_in_ci = pytest.mark.parametrize(
+    "name",
+    (*(name if name in IN_CI else pytest.param(name, marks=LONG) for name in NAMES), *ALIKE),
+)
 
 
 @functools.cache
@@ -63,7 +72,7 @@ def test_a_state_that_was_put_away_goes_on_to_the_bit(name):
 
 
 @pytest.mark.slow
-@each
+@some_in_ci
 def test_four_devices_see_what_one_sees(name):
     _, found = trained(name, start(name, 1), 1, rounds=1)
     _, shared = trained(name, start(name, 4), 4, rounds=1)
@@ -72,7 +81,7 @@ def test_four_devices_see_what_one_sees(name):
 
 
 @pytest.mark.slow
-@each
+@some_in_ci
 def test_a_round_that_is_not_finite_changes_nothing(name):
     before = start(name, 1)
     kept = [np.array(leaf) for leaf in leaves(before.replace(hyper={}))]

@@ -156,6 +156,7 @@ def poisoned(tmp_path, bad):
     return f"{path}:smoke"
 
 
+@pytest.mark.slow
 def test_a_bad_batch_is_skipped_and_training_goes_on(gan_jax, tmp_path):
     workdir = tmp_path / "run"
     result = gan_jax("train", poisoned(tmp_path, "3"), f"--workdir={workdir}")

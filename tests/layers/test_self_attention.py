@@ -61,6 +61,7 @@ def test_it_starts_as_the_identity_and_gamma_learns():
     assert abs(gradient(state["params"])["gamma"]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [None, jnp.bfloat16])
 def test_with_spectral_normalisation(dtype):
     convolution = partial(SpectralConvolution, train=True, dtype=dtype)

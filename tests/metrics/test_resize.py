@@ -55,6 +55,7 @@ def test_tf1_by_its_gather():
     np.testing.assert_allclose(resize(picture[None], 299, "tf1")[0], expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [32, 64, 256, 512, 1024])
 def test_bilinear_ones_are_jax_images(side):
     picture = images(side, side, 1).astype(np.float32)

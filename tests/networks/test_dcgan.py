@@ -257,6 +257,7 @@ def test_the_label_matters(make):
     np.testing.assert_allclose(ours[1:], others[1:], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [28, pytest.param(64, marks=pytest.mark.slow)])
 def test_weights_start_as_published(size):
     """Kernels N(0, 0.02), BatchNorm scales N(1, 0.02), all biases 0."""

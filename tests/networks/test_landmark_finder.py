@@ -106,6 +106,7 @@ def test_written_out():
     np.testing.assert_allclose(found, wanted, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_training_moves_the_averages_and_reads_the_batch():
     network = LandmarkFinder(3, widths=(4, 4, 4, 4))
     variables = variables_of(network, randomly=False)
@@ -123,6 +124,7 @@ def test_training_moves_the_averages_and_reads_the_batch():
     np.testing.assert_allclose(after, wanted, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_computes_in_bfloat16():
     network = LandmarkFinder(3, widths=(4, 4, 4, 4), dtype=jnp.bfloat16)
     variables = variables_of(network, randomly=False)

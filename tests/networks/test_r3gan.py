@@ -98,6 +98,7 @@ def apply(module, variables, value, label=None):
     return module.apply(variables, value, label, train=False)
 
 
+@pytest.mark.slow
 def test_the_generator_starts_as_its_basis_interpolated():
     found, variables = start(R3GANGenerator(channels=3, **TINY), Z)
     p = variables["params"]
@@ -108,6 +109,7 @@ def test_the_generator_starts_as_its_basis_interpolated():
     np.testing.assert_allclose(found, x @ p["picture"]["kernel"][0, 0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_discriminator_starts_linear():
     found, variables = start(R3GANDiscriminator(**TINY), PICTURES)
     p = variables["params"]
@@ -171,6 +173,7 @@ def test_a_class_is_its_attribute_vector():
         assert changed.tolist() == [True, False, False]
 
 
+@pytest.mark.slow
 def test_every_parameter_learns_once_the_last_convolutions_moved():
     def learns(variables, module, value):
         gradient = jax.grad(lambda v: jnp.sum(apply(module, v, value) ** 2))

@@ -167,6 +167,7 @@ def test_it_is_that_of_plain_layers(normalisation, upsample, train):
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), moved, moved_there)
 
 
+@pytest.mark.slow
 def test_weights_start_as_published():
     """Kernels N(0, 0.02), all biases 0."""
     module = ResNetTranslator(3, width=8, blocks=1)

@@ -239,6 +239,7 @@ def test_attention_can_be_left_out(kind):
     assert not any("Attention" in path for path in spectral_paths(module, value, label)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [BigGANDiscriminator, pytest.param(BigGANGenerator, marks=pytest.mark.slow)]
 )

@@ -90,6 +90,7 @@ def test_the_discriminator_at_other_sizes(size, settings, left, features):
     assert params["condition"]["kernel"].shape == (left, left, features, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 64, 256])
 @HEADS
 def test_the_translator_at_other_sizes(size, heads):
@@ -127,8 +128,14 @@ def normalise(x, p):
     return x / jnp.sqrt((x**2).mean((1, 2), keepdims=True) + 1e-5) * p["scale"] + p["bias"]
 
 
+def resize(x, p):
+    return convolve(np.repeat(np.repeat(x, 2, axis=1), 2, axis=2), p)
+
+
 def plain_trunk(p, pictures, planes, skips=False):
-    """7x7, two 4x4 of stride 2, a block of 3x3, two transposed 4x4."""
+    """7x7, two 4x4 of stride 2, a block of 3x3, two transposed 4x4, or 3x3 of pixels repeated."""
+    names = ["TransposedConvolution_0", "TransposedConvolution_1"]
+    up, names = (double, names) if names[0] in p else (resize, ["Convolution_3", "Convolution_4"])
     given = jnp.concatenate([pictures, planes], -1)
     norms = [p[f"PictureNormalisation_{index}"] for index in range(5)]
     whole = jax.nn.relu(normalise(convolve(given, p["Convolution_0"]), norms[0]))
@@ -138,14 +145,14 @@ def plain_trunk(p, pictures, planes, skips=False):
     h = normalise(convolve(x, block["Convolution_0"]), block["PictureNormalisation_0"])
     h = convolve(jax.nn.relu(h), block["Convolution_1"])
     x = x + normalise(h, block["PictureNormalisation_1"])
-    x = jax.nn.relu(normalise(double(x, p["TransposedConvolution_0"]), norms[3])) + skips * half
-    x = jax.nn.relu(normalise(double(x, p["TransposedConvolution_1"]), norms[4])) + skips * whole
+    x = jax.nn.relu(normalise(up(x, p[names[0]]), norms[3])) + skips * half
+    x = jax.nn.relu(normalise(up(x, p[names[1]]), norms[4])) + skips * whole
     return jnp.concatenate([x, pictures], -1) if skips else x
 
 
-@pytest.mark.parametrize("skips", [False, True])
-def test_the_translator_is_the_written_architecture(skips):
-    module, variables = translator(MAPS, heads="mask", skips=skips)
+@pytest.mark.parametrize(("skips", "upsample"), [(False, "transposed"), (True, "resize")])
+def test_the_translator_is_the_written_architecture(skips, upsample):
+    module, variables = translator(MAPS, heads="mask", skips=skips, upsample=upsample)
     p = variables["params"]
     found = apply(module, variables, PICTURES, MAPS)
     x = plain_trunk(p, PICTURES, MAPS, skips)

@@ -14,6 +14,7 @@ from gan_jax.weights.store import Weights
 from gan_jax.weights.style_weights import IMAGENET_DEVIATION, IMAGENET_MEAN, style_weights
 
 
+@pytest.mark.slow
 def test_vgg_is_the_same_away_from_the_border(monkeypatch, tmp_path):
     images = jax.random.uniform(jax.random.key(0), (1, 40, 40, 3), minval=-1.0)
     network = VGG(VGG19)
@@ -32,6 +33,7 @@ def test_vgg_is_the_same_away_from_the_border(monkeypatch, tmp_path):
         assert not np.allclose(styled[tap], plain[tap], atol=1e-4), "borders differ"
 
 
+@pytest.mark.slow
 def test_the_packaged_encoder_sees_filters_that_count_alike():
     weights = style_weights("avatar_encoder")
     assert weights.verified
