@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from gan_jax.console import Console
 from gan_jax.data.avatars.landmarks import LANDMARKS
+from gan_jax.data.destinations import check_files, names_of
 from gan_jax.data.folder import open_folder
 from gan_jax.data.geometry import Geometry, with_channels
 from gan_jax.data.pictures import PictureError, read_picture
@@ -79,42 +79,42 @@ def cut_faces(arguments: argparse.Namespace, console: Console) -> int:
         raise UsageError("faces go to a folder: --out=FOLDER")
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"--out={out}: lies in {source}; its faces would be searched for faces")
+    if source.is_file():
+        raise DataError(f"{source}: a file: give the folder that its pictures lie in")
     files = open_folder(str(source), split="all", labels="none").files
+    names, rows, faceless, unreadable = names_of(files), [], 0, 0
+    check_files(out, [out / name for name in names.values()], [source / file for file in files])
     detector = open_detector(arguments.face, arguments.model)
-    names, rows, lacking = names_of(files), [], []
     with console.progress(f"faces of {source}") as advance:
         for done, file in enumerate(files):
             try:
                 image = read_picture(source / file).image
                 cut, face = cut_face(detector, image, file, arguments.size or SIZE)
-            except (NoFaceError, PictureError) as error:
-                lacking.append(file)
-                console.say(reason(error, source / file))
+            except NoFaceError:
+                faceless += 1
+                console.say(f"{source / file}: no face found")
+            except PictureError as error:
+                unreadable += 1
+                console.say(str(error))
             else:
                 save_png(out / names[file], cut)
                 rows.append(row(file, names[file], face))
             advance(done + 1, len(files))
     if not rows:
-        raise DataError(f"{source}: no face found in any of its {len(files)} pictures")
+        raise DataError(f"{source}: {nothing(len(files), unreadable, detector[1])}")
     write_whole(out / TABLE, table(rows).encode())
-    without = f"; {len(lacking)} without one" if lacking else ""
-    console.say(f"{len(rows)} faces of {len(files)} pictures in {out}{without}")
+    unread = f"; {unreadable} cannot be read" if unreadable else ""
+    without = f"; {faceless} without one: searched for {detector[1]}" if faceless else ""
+    console.say(f"{len(rows)} faces of {len(files)} pictures in {out}{unread}{without}")
     return 0
 
 
-def reason(error: DataError, file: Path) -> str:
-    """One line about a picture that gives no face."""
-    return f"{file}: no face found" if isinstance(error, NoFaceError) else str(error)
-
-
-def names_of(files: Sequence[str]) -> dict[str, str]:
-    """For each picture that of its face: the same path, ending in .png; where several would be of
-    one name, behind their own endings."""
-    stems = {file: str(Path(file).with_suffix("")) for file in files}
-    taken = Counter(stem.lower() for stem in stems.values())
-    return {
-        file: f"{stem if taken[stem.lower()] == 1 else file}.png" for file, stem in stems.items()
-    }
+def nothing(count: int, unreadable: int, searched: str) -> str:
+    """Why none of so many pictures gave a face."""
+    if unreadable == count:
+        return f"none of its {count} pictures can be read"
+    unread = f", of which {unreadable} cannot be read" if unreadable else ""
+    return f"no face found in any of its {count} pictures{unread}; searched for {searched}"
 
 
 def row(file: str, picture: str, face: Face) -> dict[str, str]:

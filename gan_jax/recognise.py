@@ -15,7 +15,7 @@ import numpy as np
 from gan_jax.console import Console
 from gan_jax.data.avatars.expressions import EXPRESSIONS
 from gan_jax.data.geometry import Geometry, fit
-from gan_jax.data.pictures import read_picture
+from gan_jax.data.pictures import PictureError, read_picture
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.samples import sample_key, sampling_nets
 from gan_jax.faces.detection import NoFaceError, cut_face, open_detector
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int:
-    """Lines go to standard output. Pictures without a face do not keep the others from being read;
-    the last of them ends the command."""
+    """Lines go to standard output. Pictures that cannot be read, or have no face, do not keep the
+    others from it; the last of them ends the command."""
     if overrides:
         raise UsageError("recognise takes the settings of the run: no --config.KEY=VALUE here")
     console = Console()
@@ -63,11 +63,12 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         detector = open_detector(arguments.face, arguments.model)
     missed = []
     for file in files:
-        image, face = read_picture(file).image, None
+        face = None
         try:
+            image = read_picture(file).image
             if detector is not None:
                 image, face = cut_face(detector, image, str(file), form.size, form.background)
-        except NoFaceError as error:
+        except (NoFaceError, PictureError) as error:
             missed.append(error)
             continue
         found = {"picture": str(file), **first_of(reader(fit(image, form)[None]))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import glob
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 
 from gan_jax.console import Console
+from gan_jax.data.destinations import check_file, check_files, names_in_one_folder
 from gan_jax.data.geometry import Geometry, fit
 from gan_jax.data.pictures import SUFFIXES, read_picture
 from gan_jax.errors import DataError, UsageError
@@ -23,11 +25,13 @@ from gan_jax.mesh import replicated
 from gan_jax.ops.pixels import prepare, to_uint8
 from gan_jax.program import use_compilation_cache
 from gan_jax.sample import form_of
+from gan_jax.settings import check_seed
 from gan_jax.trained import Trained, load
 from gan_jax.training_data import geometry
 from gan_jax.translation import Translation
 
 Run = Callable[..., jax.Array]
+FORMS = ("png",)
 AT_ONCE = 16
 """Pictures that are translated together."""
 
@@ -36,8 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workdir", type=Path, help="a run directory")
     parser.add_argument("pictures", nargs="+", help="files, folders or patterns such as 'me/*.png'")
     parser.add_argument(
-        "--reference", action="append", default=[], help="pictures to take the style of, likewise"
+        "--reference",
+        action="append",
+        default=[],
+        help="pictures to be like, in what the recipe reads of them: a style, an expression",
     )
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     parser.add_argument("--step", default="latest", help="a checkpoint: N, best or latest")
     parser.add_argument("--raw", action="store_true", help="the raw weights, not their average")
     parser.add_argument(
@@ -48,8 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_face_arguments(parser, "--face", "none")
     parser.epilog = (
-        "--condition.NAME=VALUE sets what the recipe may be asked for; several values, as "
-        "--condition.NAME=0,0.5,1, make a strip of each picture and its translations"
+        "--condition.NAME=VALUE sets what the recipe may be asked for; several values, as\n"
+        "--condition.NAME=0,0.5,1, make a strip of each picture and its translations\n"
+        "--face=DETECTOR cuts the face out of each reference too, where the recipe reads faces"
     )
 
 
@@ -61,34 +70,68 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     step = arguments.step
     if step not in ("latest", "best") and not step.isdigit():
         raise UsageError(f"--step={step!r}: must be a number, latest or best")
-    if arguments.out and form_of(arguments.out) == "gif":
-        raise UsageError(f"--out={arguments.out}: must end in .png, or be a folder")
-    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
-    form = geometry(trained.config)
-    files = files_of(arguments.pictures)
-    images = (face_reader(arguments) or read)(files, form, console)
-    references = read(files_of(arguments.reference), form, console) if arguments.reference else None
+    check_seed("seed", arguments.seed)
+    files, references = files_of(arguments.pictures), references_of(arguments)
     asked = variants(arguments.conditions)
+    if arguments.out:  # what cannot be written is known before the run is opened
+        targets_of(arguments.out, files, asked, references)
+    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
+    check_references(trained, bool(references))
     parsed = [translation_of(trained).parse(each) for each in asked]
-    run = compiled(trained, ema=not arguments.raw)
-    made = [translate(trained, images, each, references, run=run) for each in parsed]
     out = arguments.out or arguments.workdir / f"translated-{trained.step}.png"
-    if form_of(out) == "folder":
-        for conditions, pictures in zip(asked, made, strict=True):
-            values = "".join(f"-{value}" for value in conditions.values()) if asked[1:] else ""
-            for file, picture in zip(files, pictures, strict=True):
-                save_png(out / f"{file.stem}{values}.png", picture)
-    else:
+    targets = targets_of(out, files, asked, references)
+    form, reader = geometry(trained.config), face_reader(arguments) or read
+    images = reader(files, form, console)
+    like_reader = reader if translation_of(trained).like_faces else read
+    like = like_reader(references, form, console) if references else None
+    run, seed = compiled(trained, ema=not arguments.raw), arguments.seed
+    made = [translate(trained, images, each, like, seed=seed, run=run) for each in parsed]
+    if targets is None:
         save_png(out, sheet(images, made))
+    else:
+        for target, picture in zip(targets, itertools.chain(*made), strict=True):
+            save_png(target, picture)
     what = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
     how = f" in {len(made)} ways" if made[1:] else ""
     console.say(f"{what} translated{how} by step {trained.step} in {out}")
     return 0
 
 
+def references_of(arguments: argparse.Namespace) -> list[Path]:
+    """Raises UsageError for an empty name, and what `files_of` raises."""
+    if "" in arguments.reference:
+        raise UsageError("--reference= is empty: give files, folders or patterns")
+    return files_of(arguments.reference)
+
+
+def targets_of(
+    out: Path, files: Sequence[Path], asked: Sequence[Mapping[str, str]], references: Sequence[Path]
+) -> list[Path] | None:
+    """The files in a folder `out`, way by way those of all pictures; None for a sheet.
+
+    Raises:
+        UsageError: an ending that is not written, two that are one, or what is read would be lost.
+    """
+    given = [*files, *references]
+    if form_of(out, FORMS) != "folder":
+        check_file(out, given)
+        return None
+    ways = ["".join(f"-{value}" for value in each.values()) for each in asked]
+    ways = ways if ways[1:] else [""]
+    names = [name.removesuffix(".png") for name in names_in_one_folder(files)]
+    targets = [out / f"{name}{way}.png" for way in ways for name in names]
+    check_files(out, targets, given)
+    return targets
+
+
 def variants(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """Every combination of the conditions' values, of which each may have several, with commas
-    between them."""
+    between them. Raises UsageError for a condition that is given twice."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise UsageError(
+                f"--condition.{name}= is given twice: several values stand in one, between commas"
+            )
     names, texts = zip(*dict(pairs).items(), strict=True) if pairs else ((), ())
     combinations = itertools.product(*(text.split(",") for text in texts))
     return [dict(zip(names, values, strict=True)) for values in combinations]
@@ -125,11 +168,7 @@ def translate(
     Raises:
         UsageError: the recipe does not translate, or references that it lacks or does not read.
     """
-    translation = translation_of(trained)
-    if references is None and translation.references == "required":
-        raise UsageError(f"the recipe of {trained.directory} takes a style: give --reference")
-    if references is not None and translation.references == "none":
-        raise UsageError(f"the recipe of {trained.directory} reads no --reference")
+    check_references(trained, references is not None)
     run = run or compiled(trained, ema=True)
     whole, made = replicated(trained.program.mesh), []
     size = min(AT_ONCE, len(images))
@@ -160,6 +199,17 @@ def compiled(trained: Trained, *, ema: bool) -> Run:
     return run
 
 
+def check_references(trained: Trained, given: bool) -> None:
+    """Raises UsageError where the recipe lacks references, or reads none that are given."""
+    wanted = translation_of(trained).references
+    if not given and wanted == "required":
+        raise UsageError(
+            f"the recipe of {trained.directory} needs pictures to be like: give --reference"
+        )
+    if given and wanted == "none":
+        raise UsageError(f"the recipe of {trained.directory} reads no --reference")
+
+
 def translation_of(trained: Trained) -> Translation:
     """Raises UsageError where the recipe does not translate."""
     translation = trained.program.recipe.translation
@@ -169,9 +219,16 @@ def translation_of(trained: Trained) -> Translation:
 
 
 def files_of(patterns: Sequence[str]) -> list[Path]:
-    """Of files, folders and patterns; raises DataError for one that is no picture."""
+    """Of files, folders and patterns.
+
+    Raises:
+        UsageError: an empty name, which would be the folder at hand.
+        DataError: no such picture, or a folder without any.
+    """
     files: list[Path] = []
     for pattern in patterns:
+        if not pattern:
+            raise UsageError("a picture's name is empty: give files, folders or patterns")
         path = Path(pattern).expanduser()
         found = [path]
         if path.is_dir():

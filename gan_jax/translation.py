@@ -59,11 +59,14 @@ class Translation:
             each condition, and where there are references `reference` `[B, R, H, W, C]`.
         conditions: by name.
         references: whether pictures beside the translated one are read.
+        like_faces: whether those show faces, which then are found and cut out like the translated
+            one's; False where any picture has a style.
     """
 
     run: Callable[[Any, Mapping[str, Array]], Array]
     conditions: Mapping[str, Condition] = dataclasses.field(default_factory=dict)
     references: Literal["none", "optional", "required"] = "none"
+    like_faces: bool = True
 
     def parse(self, given: Mapping[str, str]) -> dict[str, int | float]:
         """Every condition's value, defaults included.

@@ -12,7 +12,6 @@ from gan_jax.console import Console
 from gan_jax.data.geometry import Geometry
 from gan_jax.errors import UsageError
 from gan_jax.faces.face import CANONICAL, Face, face_of_landmarks
-from gan_jax.faces_command import names_of
 from tests.faces.scenes import scene
 
 
@@ -48,7 +47,8 @@ def test_a_folder(detected, tmp_path, capsys):
     errors = capsys.readouterr().err
     assert f"{source}/sad/c.png: no face found\n" in errors
     assert f"{source}/sad/d.png: not a picture" in errors
-    assert f"3 faces of 5 pictures in {out}; 2 without one" in errors
+    last = "1 cannot be read; 1 without one: searched for a red or green face"
+    assert f"3 faces of 5 pictures in {out}; {last}\n" in errors
     assert "5/5" in errors
     made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
     assert made == ["faces.csv", "happy/a.bmp.png", "happy/a.png.png", "sad/b.png"]
@@ -68,8 +68,28 @@ def test_no_face_at_all(detected, tmp_path, capsys):
     assert run(arguments) == 5
     errors = capsys.readouterr().err
     assert "source/a.png: no face found" in errors
-    assert errors.endswith("no face found in any of its 1 pictures\n")
+    # What was searched for may say what is missing: the library that finds photographs.
+    last = "no face found in any of its 1 pictures; searched for a red or green face\n"
+    assert errors.endswith(last)
+    (tmp_path / "source" / "b.png").write_text("no picture")
+    assert run(arguments) == 5
+    errors = capsys.readouterr().err
+    assert "source/b.png: not a picture" in errors
+    assert "any of its 2 pictures, of which 1 cannot be read; searched for" in errors
+    (tmp_path / "source" / "a.png").write_text("no picture")
+    assert run(arguments) == 5
+    assert capsys.readouterr().err.endswith("source: none of its 2 pictures can be read\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_faces_are_not_written_over_the_pictures(detected, tmp_path, capsys):
+    inner = tmp_path / "source"
+    save(inner / "source" / "a.png", (255, 0, 0))
+    save(inner / "a.png", (255, 0, 0))
+    before = (inner / "a.png").read_bytes()
+    assert run(["data", "faces", str(inner), f"--out={tmp_path}"]) == 2
+    assert "holds given pictures, which could be written over" in capsys.readouterr().err
+    assert (inner / "a.png").read_bytes() == before
 
 
 def test_bad_input_is_one_line(tmp_path, capsys):
@@ -84,21 +104,12 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         ([source, f"--out={tmp_path}/o", "--size=0"], 2, "--size=0: must be at least 1"),
         ([source, f"--out={tmp_path}/o", "--detector=mediapipe"], 2, "--model=FILE.task"),
         ([f"{source}/no", f"--out={tmp_path}/o"], 5, "there is no such folder"),
+        ([f"{source}/a.png", f"--out={tmp_path}/o"], 5, "a.png: a file: give the folder that"),
     ]
     for arguments, code, message in cases:
         assert run(["data", "faces", *arguments]) == code, arguments
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1, error
-
-
-def test_names():
-    files = ["a.png", "b.jpg", "x/a.png", "x/A.gif"]
-    assert names_of(files) == {
-        "a.png": "a.png",
-        "b.jpg": "b.png",
-        "x/a.png": "x/a.png.png",
-        "x/A.gif": "x/A.gif.png",
-    }
 
 
 class Given:

@@ -125,6 +125,19 @@ def test_faces_are_cut_out_and_missing_ones_are_named(runs, found, tmp_path, cap
     assert f"gan-jax: {pictures[2]}: no face found" in output.err
 
 
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_it(runs, tmp_path, capsys):
+    first, last = save(tmp_path / "a.png"), save(tmp_path / "c.png")
+    bad = [tmp_path / "b.png", tmp_path / "d.png"]
+    for file in bad:
+        file.write_text("no picture")
+    arguments = ["recognise", str(tmp_path), f"--run={runs[0]}", "--face=none"]
+    assert run(arguments) == 5
+    output = capsys.readouterr()
+    assert [line.split(": ")[0] for line in output.out.splitlines()] == [first, last]
+    assert output.err.startswith(f"{bad[0]}: not a picture")
+    assert f"gan-jax: {bad[1]}: not a picture" in output.err
+
+
 def test_the_judge(tmp_path, capsys):
     """Reads of held-out avatars what they were drawn with."""
     images, _ = held_out()

@@ -1,5 +1,6 @@
 """`gan-jax translate`: pictures in, pictures out, conditions and references, bad input."""
 
+import dataclasses
 import textwrap
 from pathlib import Path
 
@@ -7,15 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import translate
+from gan_jax import faces_command, translate
 from gan_jax.cli import run
-from gan_jax.errors import DataError, UsageError
+from gan_jax.errors import DataError
+from gan_jax.faces.face import Face
 from gan_jax.trained import load
-from gan_jax.translation import Choice, Number, Translation
 
 EXPERIMENT = '''
 """Adds a colour and a reference to a picture."""
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import optax
 from gan_jax.config import base_config
@@ -49,6 +51,7 @@ def get_recipe(config):
         shift = jnp.where(batch["tone"] == 1, 1.0, -1.0) * batch["amount"]
         if "reference" in batch:
             shift = shift + jnp.mean(batch["reference"], axis=(1, 2, 3, 4))
+        shift = shift + batch["noise"] * jax.random.normal(nets.key, shift.shape)
         return nets("add", batch["image"], shift)[0]
 
     return Recipe(
@@ -60,7 +63,11 @@ def get_recipe(config):
         generate=lambda nets, z, batch, t: nets("add", batch["image"], jnp.ones(len(z)))[0],
         translation=Translation(
             run=run,
-            conditions={"tone": Choice(("dark", "bright"), 1), "amount": Number(0.0, 1.0, 0.25)},
+            conditions={
+                "tone": Choice(("dark", "bright"), 1),
+                "amount": Number(0.0, 1.0, 0.25),
+                "noise": Number(0.0, 1.0, 0.0),
+            },
             references=config.references,
         ),
     )
@@ -150,11 +157,106 @@ def test_more_pictures_than_are_translated_at_once(trained, monkeypatch):
     run_directory = load(directory, say=lambda text: None)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
     style = images[:2] if references == "required" else None
-    conditions = {"tone": 0, "amount": 0.5}
+    conditions = {"tone": 0, "amount": 0.5, "noise": 0.0}
     whole = translate.translate(run_directory, images, conditions, style)
     monkeypatch.setattr(translate, "AT_ONCE", 2)
     parts = translate.translate(run_directory, images, conditions, style)
     np.testing.assert_array_equal(whole, parts)
+
+
+def test_every_block_draws_its_own_noise(trained, monkeypatch):
+    directory, references = trained
+    run_directory = load(directory, say=lambda text: None)
+    monkeypatch.setattr(translate, "AT_ONCE", 2)
+    images = np.full((4, 8, 8, 3), 128, np.uint8)
+    style = images[:1] if references == "required" else None
+    conditions = {"tone": 0, "amount": 0.0, "noise": 0.1}
+    made = translate.translate(run_directory, images, conditions, style)
+    assert len({int(picture[0, 0, 0]) for picture in made}) == 4
+
+
+def test_what_is_drawn_has_a_seed(trained, tmp_path):
+    directory, references = trained
+    picture = str(save(tmp_path / "a.png", 128))
+    style = ["--reference", picture] if references == "required" else []
+    found = {}
+    for name, flags in {"0": [], "same": ["--seed=0"], "1": ["--seed", "1"]}.items():
+        asked = ["--condition.noise=0.1", f"--out={tmp_path / name}.png"]
+        assert run(["translate", str(directory), picture, *style, *asked, *flags]) == 0
+        found[name] = levels(tmp_path / f"{name}.png")
+    np.testing.assert_array_equal(found["0"], found["same"])
+    assert not np.array_equal(found["0"], found["1"])
+
+
+def test_pictures_of_one_name_get_files_of_their_own(trained, tmp_path):
+    directory, references = trained
+    files = []
+    for level, name in ((60, "a/x.png"), (100, "b/x.png"), (140, "b/x.bmp")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        files.append(str(save(tmp_path / name, level)))
+    style = ["--reference", files[0]] if references == "required" else []
+    out, flags = tmp_path / "out", [*style, "--condition.amount=0"]
+    assert run(["translate", str(directory), *files, *flags, f"--out={out}"]) == 0
+    made = {str(path.relative_to(out)): int(levels(path)[0, 0, 0]) for path in out.rglob("*.png")}
+    shift = 60 - 127.5 if style else 0
+    assert set(made) == {"a/x.png", "b/x.png.png", "b/x.bmp.png"}
+    wanted = np.clip(np.array([60, 100, 140]) + shift, 0, 255)
+    found = [made[name] for name in ("a/x.png", "b/x.png.png", "b/x.bmp.png")]
+    np.testing.assert_allclose(found, wanted, atol=1)
+
+
+def test_given_pictures_are_not_written_over(trained, tmp_path, capsys):
+    directory, references = trained
+    picture, other = save(tmp_path / "a.png", 100), tmp_path / "other"
+    other.mkdir()
+    style = save(other / "style.png", 100)
+    before = picture.read_bytes()
+    flags = ["--reference", str(style)] if references == "required" else []
+    cases = [
+        ([str(tmp_path), f"--out={tmp_path}"], "holds given pictures, which could be written over"),
+        ([str(picture), f"--out={picture}"], "is one of the given pictures; give another file"),
+        ([str(picture), str(picture), f"--out={tmp_path / 'new'}"], "two pictures would be"),
+    ]
+    if flags:
+        cases.append(([str(picture), f"--out={other}"], f"{other} holds given pictures"))
+        cases.append(([str(picture), f"--out={style}"], "is one of the given pictures"))
+    for arguments, message in cases:
+        # Said before the run is even looked at.
+        for place in (str(directory), str(tmp_path / "no_run")):
+            assert run(["translate", place, *arguments, *flags]) == 2
+            error = capsys.readouterr().err
+            assert message in error and error.count("\n") == 1
+    assert picture.read_bytes() == before and not (tmp_path / "new").exists()
+    default = directory / "translated-1.png"
+    default.write_bytes(before)
+    assert run(["translate", str(directory), str(default), *flags]) == 2
+    assert "is one of the given pictures" in capsys.readouterr().err
+    default.unlink()
+
+
+def test_faces_of_references_are_cut_out_too(trained, tmp_path, capsys, monkeypatch):
+    directory, references = trained
+    if references == "none":
+        pytest.skip("the same without a reference")
+
+    def detect(image):
+        return Face("photograph", (2.0, 2.0, 6.0, 6.0)) if image[0, 0, 0] > 50 else None
+
+    monkeypatch.setattr(faces_command, "open_detector", lambda name, model: (detect, "faces"))
+    picture, style = save(tmp_path / "a.png", 100), save(tmp_path / "style.png", 60)
+    arguments = ["translate", str(directory), str(picture), "--face=auto"]
+    out = f"--out={tmp_path / 'out.png'}"
+    assert run([*arguments, f"--reference={style}", out]) == 0
+    errors = capsys.readouterr().err
+    for name in ("a", "style"):
+        assert f"{name}.png: photograph, 4x4 pixels, cut out at 8x8" in errors
+    faceless = save(tmp_path / "faceless.png", 10)
+    assert run([*arguments, f"--reference={style}", f"--reference={faceless}", out]) == 5
+    assert "faceless.png: no face found; searched for faces" in capsys.readouterr().err
+    asked = translate.translation_of
+    painted = lambda trained: dataclasses.replace(asked(trained), like_faces=False)  # noqa: E731
+    monkeypatch.setattr(translate, "translation_of", painted)
+    assert run([*arguments, f"--reference={faceless}", out]) == 0  # any picture has a style
 
 
 def test_bad_input_is_one_line(trained, tmp_path, capsys):
@@ -170,6 +272,15 @@ def test_bad_input_is_one_line(trained, tmp_path, capsys):
         ([picture, *style, "--condition.tune=dark"], 2, "no condition 'tune'; the nearest is 't"),
         ([picture, *style, "--config.seed=1"], 2, "no --config.KEY=VALUE here"),
         ([picture, *style, "--out=a.gif"], 2, "must end in .png, or be a folder"),
+        ([picture, *style, "--out=a.jpg"], 2, "must end in .png, or be a folder"),
+        ([picture, *style, "--seed=-1"], 2, "seed=-1: must be from 0 to"),
+        (
+            [picture, *style, "--condition.amount=0", "--condition.amount=1"],
+            2,
+            "--condition.amount= is given twice: several values stand in one, between commas",
+        ),
+        ([picture, "--reference="], 2, "--reference= is empty: give files"),
+        (["", *style], 2, "a picture's name is empty"),
         ([picture, *style, "--step=x"], 2, "--step='x': must be a number"),
         ([str(tmp_path / "no.png"), *style], 5, "no.png: there is no such picture"),
         ([str(tmp_path / "*.jpg"), *style], 5, "there is no such picture"),
@@ -177,7 +288,7 @@ def test_bad_input_is_one_line(trained, tmp_path, capsys):
         ([str(tmp_path / "text.png"), *style], 5, "text.png: not a picture"),
     ]
     if references == "required":
-        cases.append(([picture], 2, "takes a style: give --reference"))
+        cases.append(([picture], 2, "needs pictures to be like: give --reference"))
         cases.append(([picture, f"--reference={tmp_path}/empty"], 5, "holds no pictures"))
     else:
         cases.append(([picture, "--reference", picture], 2, "reads no --reference"))
@@ -187,30 +298,6 @@ def test_bad_input_is_one_line(trained, tmp_path, capsys):
         assert message in error and error.count("gan-jax:") == 1
 
 
-def test_a_recipe_that_translates_nothing(tmp_path, monkeypatch):
-    class Bare:
-        directory = tmp_path
-
-        class program:
-            class recipe:
-                translation = None
-
-    with pytest.raises(UsageError, match="translates no pictures of yours"):
-        translate.translation_of(Bare)  # pyright: ignore
-
-
-def test_conditions_have_defaults():
-    translation = Translation(
-        run=lambda nets, batch: batch["image"],
-        conditions={"a": Choice(("x", "y")), "b": Number(0.0, 1.0, 0.5)},
-    )
-    assert translation.parse({}) == {"a": 0, "b": 0.5}
-    assert translation.parse({"a": "y", "b": "1"}) == {"a": 1, "b": 1.0}
-    asking = Translation(run=translation.run, conditions={"a": Choice(("x", "y"), None)})
-    assert asking.parse({"a": "y"}) == {"a": 1}
-    with pytest.raises(UsageError, match="--condition.a= is needed: one of x, y"):
-        asking.parse({})
-    with pytest.raises(UsageError, match="no condition 'c' .there are: a, b."):
-        translation.parse({"c": "1"})
-    with pytest.raises(DataError):
+def test_a_pattern_without_pictures():
+    with pytest.raises(DataError, match="there is no such picture"):
         translate.files_of(["/no/such/folder/*"])

@@ -18,7 +18,8 @@ from gan_jax.evaluators.path_length import as_rgb, shrunk
 from gan_jax.metrics.perceptual import EPSILON, LPIPS_SCALE, LPIPS_SHIFT
 from gan_jax.networks.features.vgg import LPIPS_VGG16, VGG, VGG16
 from gan_jax.networks.style_encoder import AvatarEncoder
-from gan_jax.weights.store import find_weights
+from gan_jax.weights.folder import FLAGS, locate
+from gan_jax.weights.store import find_weights, is_safetensors
 
 NAMES = ("pixels", "avatar_encoder", "lpips")
 
@@ -49,12 +50,14 @@ def distance_named(name: str, weights: Path | None = None) -> Distance:
     - `avatar_encoder`: the same of the encoder that is trained on avatars, with weights of 1.
 
     Raises:
-        UsageError: an unknown name, or weights that are missing or of another network.
+        UsageError: an unknown name, or weights that are missing, not read or of another network.
     """
+    if weights is not None and name in ("pixels", "lpips"):
+        raise UsageError(f"--weights={weights}: --features={name} reads none; avatar_encoder does")
     if name == "pixels":
         return Distance(name, {}, _pixels)
     if name == "lpips":
-        return Distance(name, find_lpips()[0], _lpips)
+        return Distance(name, _lpips_variables(), _lpips)
     if name == "avatar_encoder":
         return Distance(name, _encoder_variables(weights), _avatar_encoder)
     raise UsageError(f"--features={name}: there are {', '.join(NAMES)}")
@@ -94,7 +97,17 @@ def as_vectors(maps: Sequence[Array], weights: Sequence[Array]) -> Array:
     return jnp.concatenate(rows, axis=-1)
 
 
+def _lpips_variables() -> Any:
+    try:
+        return find_lpips()[0]
+    except UsageError as error:
+        # The advice ends in a flag that another command has.
+        raise UsageError(str(error).removesuffix(FLAGS["vgg16"])) from error
+
+
 def _encoder_variables(weights: Path | None) -> Any:
+    if not is_safetensors(locate("avatar_encoder", weights)):
+        raise UsageError(f"weights {weights}: the avatar encoder's are a safetensors file")
     found = find_weights("avatar_encoder", weights)
     picture = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
     expected = jax.eval_shape(

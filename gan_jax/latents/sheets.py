@@ -59,16 +59,19 @@ def layers_of(text: str, count: int) -> tuple[int, ...]:
     """Layers from `2`, `0-3` or `0-1,4`, in order.
 
     Raises:
-        UsageError: no layers, or not of a generator that has `count`.
+        UsageError: no layers, a range that runs backwards, or not of a generator that has `count`.
     """
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
-        if not first.isdigit() or bool(dash) != last.isdigit():
+        if not first.isdecimal() or bool(dash) != last.isdecimal():
             raise UsageError(f"--layers={text}: must be numbers and ranges, as 0-3 or 0,2-4")
-        found |= set(range(int(first), int(last or first) + 1))
-    if not found or max(found) >= count:
-        raise UsageError(f"--layers={text}: this generator has layers 0 to {count - 1}")
+        least, most = int(first), int(last or first)
+        if most < least:
+            raise UsageError(f"--layers={text}: {part.strip()} runs backwards: {most}-{least}")
+        if most >= count:
+            raise UsageError(f"--layers={text}: this generator has layers 0 to {count - 1}")
+        found |= set(range(least, most + 1))
     return tuple(sorted(found))
 
 

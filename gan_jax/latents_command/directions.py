@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.count is not None:
         check_at_least(1, count=arguments.count)
+    if not math.isfinite(arguments.strength):
+        raise UsageError(f"--strength={arguments.strength:g}: must be a number")
     check_out(arguments.out, FORMS)
     form = "png" if arguments.out is None else form_of(arguments.out, FORMS)
     steps = arguments.steps if arguments.steps is not None else 25 if form in FILMS else 7

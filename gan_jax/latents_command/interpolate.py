@@ -24,6 +24,8 @@ from gan_jax.recipe import PyTree
 from gan_jax.sample import form_of
 
 FORMS = ("png", *FILMS)
+FASTEST = {"gif": 50, "mp4": 240}
+"""Frames a second: a GIF counts hundredths of a second, and players take a single one for ten."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, console: Console) -> None:
     check_at_least(1, walks=arguments.walks)
     check_at_least(2, count=arguments.count)
-    if arguments.fps <= 0:
-        raise UsageError(f"--fps={arguments.fps:g}: must be above 0")
     check_out(arguments.out, FORMS, folder=True)
-    is_sheet = arguments.out is None or form_of(arguments.out, FORMS) == "png"
+    form = "png" if arguments.out is None else form_of(arguments.out, FORMS)
+    check_fps(arguments.fps, form)
+    is_sheet = form == "png"
     frames = (8 if is_sheet else 24) if arguments.frames is None else arguments.frames
     check_at_least(2 if is_sheet else 1, frames=frames)
     opened = open_run(arguments, console)
@@ -65,6 +67,14 @@ def main(arguments: argparse.Namespace, console: Console) -> None:
         films = [grid(frame) for frame in pictures.swapaxes(0, 1)]
         save_frames(out, films, arguments.fps)
     console.say(f"{arguments.count} keyframes, {len(at.reshape(-1))} pictures each way, in {out}")
+
+
+def check_fps(fps: float, form: str) -> None:
+    """Raises UsageError for frames a second that the form does not have."""
+    fastest = FASTEST.get(form, max(FASTEST.values()))
+    if not 1 <= fps <= fastest:
+        where = f" in a .{form}" if form in FASTEST else ""
+        raise UsageError(f"--fps={fps:g}: must be a number from 1 to {fastest}{where}")
 
 
 def walks(opened: Opened, arguments: argparse.Namespace, at: np.ndarray) -> np.ndarray:

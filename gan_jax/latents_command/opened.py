@@ -120,14 +120,20 @@ def check_at_least(least: int, **flags: int) -> None:
             raise UsageError(f"--{flag}={value}: must be at least {least}")
 
 
+def check_above_zero(**flags: float) -> None:
+    """Raises UsageError for a flag that is not finite, or not above 0."""
+    for flag, value in flags.items():
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"--{flag}={value:g}: must be a number above 0")
+
+
 def check_out(out: Path | None, forms: Sequence[str], folder: bool = False) -> None:
     """Raises UsageError for a file of another form, or a film where no encoder is installed."""
     if out is None:
         return
-    form = form_of(out, forms)
-    if form == "folder" and not folder:
+    if not folder and (out.is_dir() or out.suffix.lower()[1:] not in forms):
         raise UsageError(f"--out={out}: must end in {' or '.join(f'.{form}' for form in forms)}")
-    if form == "mp4":
+    if form_of(out, forms) == "mp4":
         require_encoder(out)
 
 

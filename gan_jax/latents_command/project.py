@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.console import Console
+from gan_jax.data.destinations import check_file
 from gan_jax.evaluators.reconstructions import all_above
 from gan_jax.evaluators.samples import sample_key
 from gan_jax.images import save_frames, save_png
@@ -22,6 +23,7 @@ from gan_jax.latents_command.opened import (
     FILMS,
     Opened,
     add_run_arguments,
+    check_above_zero,
     check_at_least,
     check_out,
     open_run,
@@ -69,15 +71,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, console: Console) -> None:
     check_at_least(1, steps=arguments.steps)
+    check_above_zero(rate=arguments.rate)
     check_out(arguments.out, FORMS)
     distance = distances.distance_named(arguments.features, arguments.weights)
     opened = open_run(arguments, console)
-    files = files_of(arguments.pictures)
+    files, out = files_of(arguments.pictures), out_of(arguments, opened)
+    check_file(out, files)
     images = read(files, geometry(opened.trained.config), console)
     space = space_of(opened, arguments.space)
     space = on_sphere(space) if arguments.sphere else space
     frames: list[np.ndarray] = []
-    out = out_of(arguments, opened)
     is_film = form_of(out, FORMS) in FILMS
 
     def watch(step: int, drawn: np.ndarray) -> None:

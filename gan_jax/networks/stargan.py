@@ -91,9 +91,9 @@ class StarGANTranslator(nn.Module):
         modulated: a condition `[B, K]` also scales and shifts what each normalisation gives, as in
             StarGAN v2, which is learnt many times sooner; no part of the papers' network. False for
             a condition `[B, H, W, K]`, which no normalisation takes away.
-        skips: features on the way down are added to those of their size on the way up, and the
-            heads see the picture itself too, whose colours normalisations take away; no part of
-            the papers' network.
+        skips: features on the way down are added to those of their size on the way up, the heads
+            see the picture itself too, whose colours normalisations take away, and what is painted
+            starts near it, at tanh(2 · picture); no part of the papers' network.
         upsample: "transposed", 4x4 of stride 2 as published; or "resize", each pixel four times,
             then 3x3, which leaves no checkerboards. Other names raise UsageError.
         dtype: of the computation; parameters are float32.
@@ -143,7 +143,8 @@ class StarGANTranslator(nn.Module):
             x = activate(double(x, multiple * self.width))
             x = x + downward.pop() if self.skips else x
         x = jnp.concatenate([x, images], axis=-1) if self.skips else x
-        colour = jnp.tanh(head(x, self.channels, "colour"))
+        colour = head(x, self.channels, "colour")
+        colour = jnp.tanh(colour + 2 * images if self.skips else colour)
         if self.heads == "colour":
             return Translation(colour)
         mask = nn.sigmoid(head(x, 1, "mask"))
@@ -161,9 +162,10 @@ class StarGANTranslator(nn.Module):
                 "StarGANTranslator halves twice: it needs sides from 8 pixels on that 4 divides, "
                 f"not {height} x {width}: set data.size"
             )
-        if self.heads == "mask" and channels != self.channels:
+        if (self.heads == "mask" or self.skips) and channels != self.channels:
             raise UsageError(
-                f"a mask mixes pictures of the same channels, not of {channels} and {self.channels}"
+                "a mask or skips mix pictures of the same channels, not of "
+                f"{channels} and {self.channels}"
             )
         if self.modulated and condition.ndim != 2:
             raise UsageError(
@@ -262,7 +264,7 @@ class StarGANDiscriminator(nn.Module):
 
 
 def spread(maps: Array, shape: tuple[int, ...]) -> Array:
-    """Maps `[B, h, w, C]` over the places of a larger shape `[B, H, W, …]`, each number repeated."""
+    """Maps `[B, h, w, C]` over the places of a larger shape `[B, H, W, …]`, numbers repeated."""
     return jnp.repeat(jnp.repeat(maps, shape[1] // maps.shape[1], 1), shape[2] // maps.shape[2], 2)
 
 

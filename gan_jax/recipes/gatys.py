@@ -126,7 +126,7 @@ def gatys_recipe(
         given=("image", "reference", "index"),
         latents=no_latents,
         generate=generate,
-        translation=Translation(run=translate, references="required"),
+        translation=Translation(run=translate, references="required", like_faces=False),
     )
 
 

@@ -106,7 +106,10 @@ def style_transfer_recipe(
         latents=no_latents,
         generate=generate,
         translation=Translation(
-            run=translate, conditions={"alpha": Number(0.0, 1.0, 1.0)}, references="required"
+            run=translate,
+            conditions={"alpha": Number(0.0, 1.0, 1.0)},
+            references="required",
+            like_faces=False,
         ),
     )
 

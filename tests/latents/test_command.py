@@ -190,9 +190,11 @@ def test_project_into_w_plus_as_a_film(latents, tmp_path):
         ("interpolate", "z", ("--path=cubic",), "--path=cubic is for w"),
         ("interpolate", "z", ("--count=1",), "--count=1: must be at least 2"),
         ("interpolate", "z", ("--frames=1",), "--frames=1: must be at least 2"),
-        ("interpolate", "z", ("--fps=0",), "--fps=0: must be above 0"),
+        ("interpolate", "z", ("--fps=0",), "--fps=0: must be a number from 1 to 240"),
+        ("interpolate", "z", ("--fps=nan",), "--fps=nan: must be a number from 1 to 240"),
         ("truncation", "z", ("--values=a",), "--values=a: must be numbers, as 0,0.5,1"),
         ("mixing", "w", ("--layers=2-4",), "this generator has layers 0 to 3"),
+        ("mixing", "w", ("--layers=2-1",), "--layers=2-1: 2-1 runs backwards: 1-2"),
         ("mixing", "w", ("--rows=0",), "--rows=0: must be at least 1"),
         ("mixing", "w", ("--truncation=nan",), "--truncation=nan: must be a number"),
         ("classes", "z", (), "has no classes"),
@@ -200,11 +202,18 @@ def test_project_into_w_plus_as_a_film(latents, tmp_path):
         ("directions", "z", ("--method=sefa", "--layers=0"), "no intermediate latents w"),
         ("directions", "w", ("--method=sefa", "--count=7"), "there are 1 to 6 directions"),
         ("directions", "z", (), "required: --method"),
+        ("directions", "z", ("--method=pca", "--strength=nan"), "--strength=nan: must be a num"),
+        ("directions", "z", ("--method=pca", "--strength=-inf"), "--strength=-inf: must be a"),
         ("project", "z", ("none.png",), "none.png: there is no such picture"),
         ("project", "z", ("x.png", "--space=w"), "no intermediate latents w"),
         ("project", "w", ("x.png", "--sphere"), "--sphere is for z"),
         ("project", "z", ("x.png", "--steps=0"), "--steps=0: must be at least 1"),
         ("project", "z", ("x.png", "--features=lpips"), "no weights of vgg16"),
+        ("project", "z", ("x.png", "--rate=nan"), "--rate=nan: must be a number above 0"),
+        ("project", "z", ("x.png", "--rate=-1"), "--rate=-1: must be a number above 0"),
+        ("project", "z", ("x.png", "--rate=0"), "--rate=0: must be a number above 0"),
+        ("project", "z", ("x.png", "--rate=inf"), "--rate=inf: must be a number above 0"),
+        ("project", "z", ("x.png", "--weights=y"), "--weights=y: --features=pixels reads none"),
         ("truncation", "z", ("--step=x",), "--step='x': must be a number, latest or best"),
         ("truncation", "z", ("--config.seed=1",), "no --config.KEY=VALUE here"),
     ],
@@ -219,13 +228,39 @@ def test_what_cannot_be_done(latents, tmp_path, monkeypatch, tool, which, flags,
 @pytest.mark.parametrize(
     ("tool", "out", "message"),
     [
-        ("truncation", "x.gif", "must end in .png"),
-        ("mixing", "folder", "must end in .png"),
+        ("truncation", "x.gif", "x.gif: must end in .png"),
+        ("mixing", "folder", "folder: must end in .png"),
         ("interpolate", "x.webp", "must end in .png, .gif or .mp4, or be a folder"),
     ],
 )
 def test_forms_that_are_not_written(latents, tool, out, message):
-    assert message in latents(tool, "w", out=out)
+    line = latents(tool, "w", out=out)
+    assert message in line and ("folder" in message or not line.endswith("or be a folder"))
+
+
+@pytest.mark.parametrize(
+    ("out", "fps", "fastest"),
+    [
+        ("x.gif", "51", "50 in a .gif"),
+        ("x.gif", "1e-9", "50 in a .gif"),
+        ("x.mp4", "inf", "240 in a .mp4"),
+        ("x.mp4", "1e9", "240 in a .mp4"),
+        ("folder", "nan", "240"),
+    ],
+)
+def test_frames_a_second_that_no_film_has(latents, monkeypatch, out, fps, fastest):
+    monkeypatch.setattr("gan_jax.latents_command.opened.require_encoder", lambda path: "")
+    line = latents("interpolate", "z", f"--fps={fps}", out=out)
+    assert line.endswith(f"--fps={float(fps):g}: must be a number from 1 to {fastest}")
+
+
+def test_a_projection_is_not_written_over_its_picture(latents, tmp_path, runs, capfd):
+    target = tmp_path / "mine.png"
+    Image.new("L", (8, 8), 200).save(target)
+    before = target.read_bytes()
+    assert run(["latents", "project", str(runs["z"]), str(target), f"--out={target}"]) == 2
+    assert "is one of the given pictures" in capfd.readouterr().err
+    assert target.read_bytes() == before
 
 
 def test_a_film_without_the_encoder(latents, monkeypatch):

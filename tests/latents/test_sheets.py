@@ -127,7 +127,9 @@ def test_layers_in_words():
     assert layers_of("5, 0-1", 8) == (0, 1, 5)
     for text, message in (
         ("0-8", "layers 0 to 7"),
-        ("3-1", "layers 0 to 7"),
+        ("3-1", "3-1 runs backwards: 1-3"),
+        ("0-99999999999", "layers 0 to 7"),
+        ("²", "as 0-3"),
         ("coarse", "as 0-3"),
         ("-1", "as 0-3"),
         ("1-", "as 0-3"),

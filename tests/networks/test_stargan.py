@@ -156,7 +156,7 @@ def test_the_translator_is_the_written_architecture(skips, upsample):
     p = variables["params"]
     found = apply(module, variables, PICTURES, MAPS)
     x = plain_trunk(p, PICTURES, MAPS, skips)
-    colour = jnp.tanh(convolve(x, p["colour"]))
+    colour = jnp.tanh(convolve(x, p["colour"]) + 2 * skips * PICTURES)
     mask = 1 / (1 + jnp.exp(-convolve(x, p["mask"])))
     np.testing.assert_allclose(found.colour, colour, atol=1e-5)
     np.testing.assert_allclose(found.mask, mask, atol=1e-5)
@@ -317,6 +317,7 @@ def test_half_precision_stays_near():
         ({}, (2, 18, 16, 3), (2, 5), "not 18 x 16"),
         ({}, (2, 4, 4, 3), (2, 5), "not 4 x 4"),
         ({"heads": "both"}, (2, 16, 16, 3), (2, 5), "colour, mask, not 'both'"),
+        ({"upsample": "sharp"}, (2, 16, 16, 3), (2, 5), "transposed, resize, not 'sharp'"),
         ({"heads": "mask", "channels": 4}, (2, 16, 16, 3), (2, 5), "not of 3 and 4"),
         ({}, (2, 16, 16, 3), (3, 5), r"not \[3, 5\]"),
         ({}, (2, 16, 16, 3), (2, 8, 8, 5), r"not \[2, 8, 8, 5\]"),
