@@ -25,7 +25,7 @@ from gan_jax.writer import JSONLines, Writer
 
 Event = Callable[[str, dict[str, Any]], None]
 
-BOUNDS = ("ceiling", "floor", "noise", "copies")
+BOUNDS = ("ceiling", "truth", "floor", "noise", "copies")
 """That may stand beside a metric's value."""
 
 

@@ -116,21 +116,17 @@ def importance_weighted_bound(log_weights: Array) -> Array:
     return jax.nn.logsumexp(log_weights, axis=0) - np.log(log_weights.shape[0])
 
 
-def bits_per_dimension(log_likelihood: Array, dimensions: int, *, density: bool = False) -> Array:
-    """`-log_likelihood / (dimensions · log 2)`.
+def bits_per_dimension(log_likelihood: Array, dimensions: int) -> Array:
+    """`-log_likelihood / (dimensions · log 2)`, the length of a code; that of a density is none.
 
     Args:
         log_likelihood: `[B]`, in nats, or a bound of it.
         dimensions: H · W · C.
-        density: it is that of a density over [-1, 1], not of the 256 levels; a level is then worth
-            its width, 2/255, which is a bound for pictures with uniform noise of that width added
-            (Theis et al. 2016, section 3.1).
 
     Returns:
         `[B]`.
     """
-    bits = -_single(log_likelihood) / (dimensions * np.log(2.0))
-    return bits - np.log2(2 * HALF_STEP) if density else bits
+    return -_single(log_likelihood) / (dimensions * np.log(2.0))
 
 
 def _single(array: Array | float) -> Array:

@@ -30,6 +30,10 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {
 FIELDS = ("expression", "style", "parameters", "landmarks")
 """Of an example, that hold its truth."""
 
+PARTNER_SEED = 0
+PARTNERS = f"the one before in NumPy's RandomState({PARTNER_SEED}).permutation, in a ring"
+"""Who is another avatar's other, for rows."""
+
 OUTER_CORNERS = LANDMARKS.index("eyeRightOuterCorner"), LANDMARKS.index("eyeLeftOuterCorner")
 IDENTITY_FACTORS = tuple(factor.name for factor in FACTORS if factor.group == "identity")
 
@@ -76,8 +80,8 @@ def obedience(
 
 
 def others(count: int) -> np.ndarray:
-    """`[count]`: for each example another one, the same for the same count."""
-    order = np.random.RandomState(0).permutation(count)
+    """`[count]`: for each example another one, the same for the same count; as `PARTNERS` says."""
+    order = np.random.RandomState(PARTNER_SEED).permutation(count)
     chosen = np.empty_like(order)
     chosen[order] = np.roll(order, 1)
     return chosen

@@ -19,13 +19,17 @@ from gan_jax.evaluators.features import Extractor, Features
 from gan_jax.evaluators.generated import BLOCK, Generated, Sampling, Subject
 from gan_jax.evaluators.spaces import judge_space
 from gan_jax.images import grid
-from gan_jax.information import normalised_mutual_information, quantile_bins
+from gan_jax.information import entropy, normalised_mutual_information, quantile_bins
 from gan_jax.networks.features.avatar_judge import FACTORS
 from gan_jax.weights.store import find_weights
 
 Latents = Mapping[str, Any]
 COLUMNS = 10
 PARAMETER_BINS = 10
+SHUFFLES = 5
+LEAST_ENTROPY = 0.1
+"""Nats. A factor of two values has less where one of them is in fewer than 2 of 100 pictures. What
+a code tells is divided by a factor's entropy, and so is what it tells by chance."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,9 @@ class Codes:
     one, all else fixed. A metric a code, `categorical_0`, … and `continuous_0`, …: the largest
     normalised mutual information of it (in 20 bins where it is continuous) with a factor that the
     judge reads off generated avatars (a continuous parameter in 10 bins), 1 where the code tells
-    the factor, about 0 where it tells nothing; beside it that of every factor, by name.
+    the factor; beside it that of every factor, by name. The largest of many is above 0 by chance:
+    `floor` is that of the code's values in another order, the mean of five. Factors that hardly
+    vary, of an entropy below 0.1 nats, are left out.
 
     Attributes:
         categorical: choices of each categorical code; as the recipe's.
@@ -84,6 +90,8 @@ class Codes:
             return Evaluation(
                 metrics=metrics,
                 protocol={"estimator": "Miller-Madow", "bins": 20, "parameter_bins": PARAMETER_BINS}
+                | {"least_entropy": LEAST_ENTROPY}
+                | {"floor": f"largest of shuffled codes, mean of {SHUFFLES}, RandomState(0)"}
                 | (dict(space.describe) if space else {}),
                 sampling=generated.describe(drawn),
                 pictures={self.name: self._traversals(generated, subject, drawn)},
@@ -100,14 +108,7 @@ class Codes:
         factors |= {name: read[f"factor/{name}"].argmax(axis=1) for name, _ in FACTORS}
         numbers = zip(CONTINUOUS_NAMES, read["parameters"].T, strict=False)  # behind: intensity
         factors |= {name: quantile_bins(values, PARAMETER_BINS) for name, values in numbers}
-        found = {}
-        for name, code in self._columns(latents).items():
-            shares = {
-                factor: normalised_mutual_information(code[: self.samples], values)
-                for factor, values in factors.items()
-            }
-            found[name] = {"value": max(shares.values()), **shares}
-        return found
+        return {name: told(code, factors) for name, code in self._columns(latents).items()}
 
     def _columns(self, latents: Latents) -> dict[str, np.ndarray]:
         """Each code as integers `[N]`, by its metric's name."""
@@ -140,3 +141,17 @@ class Codes:
         drawn = dataclasses.replace(sampling, samples=cells)
         pictures = np.concatenate(list(generated.of(subject, walks, batch, key, drawn)))
         return grid(pictures, width)
+
+
+def told(code: np.ndarray, factors: Mapping[str, np.ndarray]) -> Metric:
+    """What integers `[N]` tell of each of the factors `[N]`, by name, that vary enough; the largest
+    of that is the `value`, that of shuffled codes the `floor`; both 0 where no factor varies."""
+    factors = {name: x for name, x in factors.items() if entropy(x) >= LEAST_ENTROPY}
+
+    def of_each(code: np.ndarray) -> dict[str, float]:
+        return {name: normalised_mutual_information(code, x) for name, x in factors.items()}
+
+    random, shares = np.random.RandomState(0), of_each(code)
+    chance = [max(of_each(random.permutation(code)).values(), default=0.0) for _ in range(SHUFFLES)]
+    largest = max(shares.values(), default=0.0)
+    return {"value": largest, "floor": float(np.mean(chance)), **shares}

@@ -18,15 +18,17 @@ from gan_jax.data.avatars.parameters import group
 from gan_jax.data.avatars.renderer import render_batch
 from gan_jax.data.geometry import composite
 from gan_jax.errors import UsageError
-from gan_jax.evaluators.avatar_truth import CONTROLS, FIELDS, obedience, others
+from gan_jax.evaluators.avatar_truth import CONTROLS, FIELDS, PARTNERS, obedience, others
 from gan_jax.evaluators.avatars import own_errors
 from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World, about
 from gan_jax.evaluators.features import Extractor
 from gan_jax.evaluators.generated import BLOCK, Subject
+from gan_jax.evaluators.perceptual import avatar_perceptual
 from gan_jax.evaluators.pictures import Pictures
-from gan_jax.evaluators.reconstructions import above, compared
+from gan_jax.evaluators.reconstructions import above
 from gan_jax.evaluators.samples import sample_key, sampling_nets
 from gan_jax.evaluators.spaces import judge_space
+from gan_jax.evaluators.true_pictures import OF_TRUTH, compared, measured, of_pixels
 from gan_jax.ops.pixels import to_float, to_uint8
 from gan_jax.recipe import Batch
 from gan_jax.weights.store import find_weights
@@ -59,9 +61,10 @@ class ExpressionTransfer:
     pose, and compared with the renderer's picture of that.
 
     The judge reads `expression_accuracy`, `expression_error`, `landmark_error` and
-    `identity_drift` as in `AvatarControl`; `l1`, `psnr` and `ssim` are of pixels. Beside each
-    stands its `ceiling`, the renderer's picture (so the judge's own error), and its `floor`, a
-    copy of the picture that was given. `mask_mean` is the share of a picture that is kept,
+    `identity_drift` as in `AvatarControl`; `l1`, `psnr` and `ssim` are of pixels, `perceptual` is
+    of `avatar_perceptual`. Beside each stands its `ceiling`, the renderer's picture (so the judge's
+    own error; PSNR has none), and its `floor`, a copy of the picture that was given; the protocol
+    says which avatars are `partners`. `mask_mean` is the share of a picture that is kept,
     `mask_full` and `mask_empty` are the shares of places where that is above 0.95 and below 0.05.
 
     The picture of it shows given pictures, translations, masks (white is kept) and truth.
@@ -87,7 +90,7 @@ class ExpressionTransfer:
     seed: int = 0
     ema: bool = True
     metrics: tuple[str, ...] = (
-        *(*JUDGED, "l1", "psnr", "ssim"),
+        *(*JUDGED, *OF_TRUTH),
         *("mask_mean", "mask_full", "mask_empty"),
     )
 
@@ -95,7 +98,8 @@ class ExpressionTransfer:
         if not world.is_avatars:
             raise UsageError(f"{self.name}: the judge knows the project's own avatars only")
         space = judge_space(find_weights("avatar_judge", None))
-        described = {"name": "avatar", **space.describe, "pixels": "uint8", **own_errors()}
+        perceptual = avatar_perceptual()
+        described = {"name": "avatar", **space.describe, **own_errors(), "partners": PARTNERS}
 
         @functools.cache
         def task() -> Task:
@@ -110,14 +114,12 @@ class ExpressionTransfer:
             return obedience(judge()([images]), task().asked, READ)
 
         @functools.cache
-        def bounds() -> Mapping[str, Metric]:
+        def bounds() -> tuple[Mapping[str, Metric], Mapping[str, float]]:
+            """Ceiling and floor of what is judged, and the floors of pictures."""
             given, _, truth, _ = task()
-            of_pixels = compared(truth, truth, given)
             best, worst = read(truth), read(given)
-            return {name: {"ceiling": best[name], "floor": worst[name]} for name in JUDGED} | {
-                name: {"ceiling": each["value"], "floor": each["floor"]}
-                for name, each in of_pixels.items()
-            }
+            limits = {name: {"ceiling": best[name], "floor": worst[name]} for name in JUDGED}
+            return limits, measured(truth, given, perceptual)
 
         @jax.jit
         def translate(nets, frozen, images: Array, asked: Batch) -> tuple[Array, Array]:
@@ -138,14 +140,14 @@ class ExpressionTransfer:
                 np.concatenate([np.asarray(part) for part in parts])[: len(given)]
                 for parts in zip(*blocks, strict=True)
             )
-            found = {name: {"value": value} for name, value in read(pictures).items()}
-            found |= compared(truth, pictures, given)
-            metrics = {name: {**metric, **bounds()[name]} for name, metric in found.items()}
+            limits, floor = bounds()
+            metrics = {name: {"value": x, **limits[name]} for name, x in read(pictures).items()}
+            metrics |= compared(truth, pictures, floor, perceptual)
             shown = slice(self.shown)
             kept = np.broadcast_to(np.round(255 * masks[shown]), given[shown].shape)
             return Evaluation(
                 metrics=metrics | of_masks(masks),
-                protocol=described,
+                protocol=described | of_pixels(truth, perceptual),
                 sampling={"samples": len(given), "seed": seed, "classes": self.classes}
                 | {"parameters": "ema" if self.ema and world.recipe.ema else "raw"},
                 real=which,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
@@ -13,31 +12,30 @@ import numpy as np
 from jax import Array
 
 from gan_jax.data.avatar_collection import avatar_size, open_avatar_collection
-from gan_jax.data.avatars.parameters import FACTORS, INDEX, STYLES
+from gan_jax.data.avatars.parameters import INDEX, STYLES
 from gan_jax.data.geometry import Geometry, fit_all
 from gan_jax.errors import DataError, UsageError
-from gan_jax.evaluators.avatar_truth import FIELDS, IDENTITY_FACTORS, obedience, others
+from gan_jax.evaluators.avatar_truth import FIELDS, PARTNERS, others
 from gan_jax.evaluators.avatars import own_errors
 from gan_jax.evaluators.evaluator import Evaluation, Measure, Metric, World
-from gan_jax.evaluators.features import Extractor, Features
+from gan_jax.evaluators.features import Extractor
 from gan_jax.evaluators.generated import BLOCK, Subject
-from gan_jax.evaluators.reconstructions import above, compared
+from gan_jax.evaluators.perceptual import avatar_perceptual
+from gan_jax.evaluators.persona_readings import OF_CONTENT, OF_STYLE, PALETTES, diversity, judged
+from gan_jax.evaluators.reconstructions import above
 from gan_jax.evaluators.samples import sample_key, sampling_nets
 from gan_jax.evaluators.spaces import judge_space
 from gan_jax.evaluators.style_truth import rendered, style_number
+from gan_jax.evaluators.true_pictures import OF_TRUTH, compared, measured, of_pixels
 from gan_jax.mesh import replicated
 from gan_jax.metrics.attributes import style_accuracy
-from gan_jax.metrics.reconstruction import l1
 from gan_jax.ops.pixels import prepare, to_uint8
 from gan_jax.recipe import Batch
 from gan_jax.translation import Choice, Translation
 from gan_jax.weights.store import find_weights
 
-PALETTES = tuple(factor.name for factor in FACTORS if factor.name.endswith("Palette"))
-SHAPES = tuple(name for name in IDENTITY_FACTORS if name not in PALETTES)
-"""What of an avatar a persona must leave alone: hair, headwear, glasses, the cut of clothes."""
-OF_STYLE, OF_CONTENT = ("style_accuracy", "palette_accuracy"), ("landmark_error", "identity_drift")
-OF_PIXELS, OF_DRAWN = ("l1", "psnr", "ssim"), ("drawn_style_accuracy", "diversity")
+OF_DRAWN = "drawn_style_accuracy", "diversity"
+OWN = "_own_palettes"
 PERSONA = "persona"
 """The condition that names one, where the recipe has it."""
 Advance = Callable[[int, int], None]
@@ -72,10 +70,10 @@ class PersonaTruth:
     """Each avatar of a split is turned into the persona of another of another drawing style, which
     is the reference; the personas of the recipe, if it names any, are drawing styles.
 
-    `l1` (mean absolute difference, of a range of 1), `psnr` (dB) and `ssim` are to the renderer's
-    picture of the same avatar in the reference's style and its palettes (skin, hair, eyes,
-    clothes); those `…_own_palettes` to the picture in the reference's style with palettes of the
-    avatar's own. The floor of all is the untouched input.
+    `l1` (mean absolute difference, of a range of 1), `psnr` (dB), `ssim` and `perceptual` (of
+    `avatar_perceptual`) are to the renderer's picture of the same avatar in the reference's style
+    and its palettes (skin, hair, eyes, clothes); those `…_own_palettes` to the picture in the
+    reference's style with palettes of the avatar's own. The floor of all is the untouched input.
 
     The judge reads `style_accuracy` and `palette_accuracy`, the shares that are read as the
     reference's (floor: the input), and of what must stay `landmark_error`, as in `AvatarControl`,
@@ -84,7 +82,8 @@ class PersonaTruth:
 
     With styles that are drawn in place of references, `drawn_style_accuracy` is as above, and
     `diversity` is the mean l1 between two of the pictures that one avatar is turned into; its floor
-    is 0, that of copies, its ceiling that of the truth in as many palettes of others.
+    is 0, that of copies. Beside it stands that of the renderer, `truth`, in as many palettes of
+    others: what one would like to see, and no ceiling, for pictures of noise differ more.
 
     One picture of it shows inputs, references, translations and truth below one another, the other
     inputs above what is made of them with drawn styles.
@@ -116,14 +115,14 @@ class PersonaTruth:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        of_pixels = (*OF_PIXELS, *(f"{name}_own_palettes" for name in OF_PIXELS))
-        return (*of_pixels, *OF_STYLE, *OF_CONTENT, *(OF_DRAWN if self.drawn else ()))
+        of_truth = (*OF_TRUTH, *(f"{name}{OWN}" for name in OF_TRUTH))
+        return (*of_truth, *OF_STYLE, *OF_CONTENT, *(OF_DRAWN if self.drawn else ()))
 
     def open(self, world: World) -> Measure:
         translation, styles = self._checked(world)
         avatar_size(self.avatars)  # at once, too, where there are none of that size
         recipe, space = world.recipe, judge_space(find_weights("avatar_judge", None))
-        parameters = "ema" if self.ema and recipe.ema else "raw"
+        parameters, perceptual = "ema" if self.ema and recipe.ema else "raw", avatar_perceptual()
 
         @functools.partial(jax.jit, out_shardings=replicated(world.mesh))
         def translated(nets, frozen, batch: Batch, key: Array) -> Array:
@@ -136,13 +135,16 @@ class PersonaTruth:
 
         @functools.cache
         def asked() -> tuple[Task, dict[str, float], dict[str, float]]:
-            """The avatars, and the judge's ceiling and floor of them."""
+            """The avatars, the judge's ceiling of them, and all floors."""
             with world.progress(f"drawing {self.avatars} {self.split} as others") as advance:
                 task = self.task(styles, advance)
             sets = task.truth, task.inputs, task.references
             best, before, strangers = (judged(extractor()([x]), task.fields) for x in sets)
             floor = {name: before[name] for name in OF_STYLE}
-            return task, best, floor | {name: strangers[name] for name in OF_CONTENT}
+            floor |= {name: strangers[name] for name in OF_CONTENT}
+            floor |= measured(task.truth, task.inputs, perceptual)
+            own = measured(task.own, task.inputs, perceptual)
+            return task, best, floor | {f"{name}{OWN}": value for name, value in own.items()}
 
         def measure(subject: Subject, seed: int) -> Evaluation:
             task, ceiling, floor = asked()
@@ -168,7 +170,7 @@ class PersonaTruth:
                     drawn = made(again, key, advance).reshape(task.spread.shape)
                 read = extractor()([drawn.reshape(-1, *drawn.shape[2:])])["factor/style"]
                 of_style = style_accuracy(read, np.tile(task.fields["style"][few], self.drawn))
-                ends = {"ceiling": diversity(task.spread), "floor": 0.0}
+                ends = {"truth": diversity(task.spread), "floor": 0.0}
                 limits = {"ceiling": ceiling["style_accuracy"], "floor": floor["style_accuracy"]}
                 found = {"value": of_style, **limits}, {"value": diversity(drawn), **ends}
                 return dict(zip(OF_DRAWN, found, strict=True)), drawn
@@ -192,20 +194,21 @@ class PersonaTruth:
                 of_drawn, drawn = as_drawn(of_latents)
                 sheets[f"{self.name}_drawn"] = above(task.inputs[few][shown], *drawn[:, shown])
                 sampling |= {"drawn": self.drawn, "drawn_avatars": few.stop}
+            own_floor = {name: floor[f"{name}{OWN}"] for name in OF_TRUTH}
+            own_palettes = compared(task.own, found, own_floor, perceptual)
             return Evaluation(
                 metrics={
-                    **compared(task.truth, found, task.inputs),
-                    **{
-                        f"{name}_own_palettes": metric
-                        for name, metric in compared(task.own, found, task.inputs).items()
-                    },
+                    **compared(task.truth, found, floor, perceptual),
+                    **{f"{name}{OWN}": metric for name, metric in own_palettes.items()},
                     **{
                         name: {"value": value, "ceiling": ceiling[name], "floor": floor[name]}
                         for name, value in judged(extractor()([found]), task.fields).items()
                     },
                     **of_drawn,
                 },
-                protocol={"name": "avatar", **space.describe, **own_errors(), "pixels": "uint8"},
+                protocol={"name": "avatar", **space.describe, **own_errors()}
+                | {"references": f"of partners: {PARTNERS}"}
+                | of_pixels(task.truth, perceptual),
                 sampling=sampling,
                 real=task.about,
                 pictures=sheets,
@@ -276,25 +279,3 @@ class PersonaTruth:
                 "fingerprint": collection.fingerprint,
             },
         )
-
-
-def judged(read: Features, true: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The metrics of `OF_STYLE` and `OF_CONTENT` of the judge's readings of `[N]` pictures."""
-    return obedience(read, true, ("style", "landmarks")) | {
-        "palette_accuracy": agreement(read, true, PALETTES),
-        "identity_drift": 1.0 - agreement(read, true, SHAPES),
-    }
-
-
-def agreement(read: Features, true: Mapping[str, np.ndarray], names: tuple[str, ...]) -> float:
-    """The share of the discrete factors `names` that are read as they truly are."""
-    right = [
-        read[f"factor/{name}"].argmax(axis=1) == np.round(true["parameters"][:, INDEX[name]])
-        for name in names
-    ]
-    return float(np.mean(right))
-
-
-def diversity(pictures: np.ndarray) -> float:
-    """The mean l1 between two of uint8 `[K, M, H, W, C]` of the same place of M."""
-    return float(np.mean([l1(a, b) for a, b in combinations(pictures, 2)]))

@@ -15,9 +15,8 @@ from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import BLOCK, Subject
 from gan_jax.evaluators.pictures import Pictures
 from gan_jax.evaluators.samples import sample_key, sampling_nets
+from gan_jax.evaluators.true_pictures import compared, measured, of_pixels
 from gan_jax.images import grid
-from gan_jax.metrics.reconstruction import l1, psnr
-from gan_jax.metrics.structural_similarity import ssim
 from gan_jax.ops.pixels import to_float, to_uint8
 from gan_jax.recipe import Batch, Nets
 from gan_jax.variational import bits_per_dimension, importance_weighted_bound
@@ -33,14 +32,18 @@ class Reconstructions:
     of a split and what the recipe draws of their encoding. Beside each stands its `floor`: another
     picture of the split in the place of the reconstruction.
 
-    With `log_weight`, also `elbo`, `iwae_K` (the importance-weighted bound of K draws, nats a
-    picture) and `bits_per_dimension` of the latter; larger bounds are nearer the likelihood.
+    With `log_weight`, also `elbo` and `iwae_K` (the importance-weighted bound of K draws), nats a
+    picture; larger bounds are nearer the likelihood. Where that is of the 256 levels there is also
+    `bits_per_dimension` of the latter, the length of a code. A density over [-1, 1] gives no code,
+    for no noise is added to the pictures and it grows without bound where it is sure of a level:
+    in its place stands `nats_per_dimension_density`, the bound over H W C, of either sign.
 
     Attributes:
         samples: pictures of the split, or all that there are.
         split: that they are of.
         log_weight: of a variational recipe; None for none.
-        is_density: what its likelihood is, over [-1, 1] (a level is then worth 2/255) or of levels.
+        likelihood: the name of that of its pixels, for rows.
+        is_density: whether that is one over [-1, 1]; else it is of the 256 levels.
         draws: K.
         shown: of the pictures, in a grid: two rows of them, each above its reconstructions.
     """
@@ -50,6 +53,7 @@ class Reconstructions:
     samples: int = 1000
     split: str = "test"
     log_weight: LogWeight | None = None
+    likelihood: str = ""
     is_density: bool = False
     draws: int = 50
     shown: int = 16
@@ -58,11 +62,17 @@ class Reconstructions:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        bounds = ("elbo", f"iwae_{self.draws}", "bits_per_dimension") if self.log_weight else ()
+        bounds = ("elbo", f"iwae_{self.draws}", self._of_a_dimension) if self.log_weight else ()
         return ("l1", "psnr", "ssim", *bounds)
+
+    @property
+    def _of_a_dimension(self) -> str:
+        return "nats_per_dimension_density" if self.is_density else "bits_per_dimension"
 
     def open(self, world: World) -> Measure:
         recipe = world.recipe
+        if self.log_weight is not None and not self.likelihood:
+            raise UsageError(f"{self.name}: a bound's row names its likelihood: set likelihood")
         encode, generate = recipe.encode, recipe.generate
         if encode is None or generate is None:
             raise UsageError(f"{self.name}: the recipe does not encode pictures")
@@ -98,12 +108,14 @@ class Reconstructions:
                         found.append({name: np.asarray(v)[:count] for name, v in values.items()})
                     advance(index * BLOCK + count, reals.count)
             true, drawn = np.concatenate(originals), np.concatenate(redrawn)
-            values = compared(true, drawn, np.roll(true, 1, axis=0))
+            values = compared(true, drawn, measured(true, np.roll(true, 1, axis=0)))
+            protocol = of_pixels(true) | {"parameters": "ema" if self.ema else "raw"}
             if found:
                 values |= self._bounds(found, true[0].size)
+                protocol |= {"likelihood": self.likelihood, "is_density": self.is_density}
             return Evaluation(
                 metrics=values,
-                protocol={"pixels": "uint8", "parameters": "ema" if self.ema else "raw"},
+                protocol=protocol,
                 sampling={"samples": len(true), "seed": seed, "draws": self.draws},
                 real=about(reals),
                 pictures={self.name: above(true[: self.shown], drawn[: self.shown])},
@@ -114,23 +126,9 @@ class Reconstructions:
     def _bounds(self, found: list[Mapping[str, np.ndarray]], size: int) -> dict[str, dict]:
         means = {name: np.mean(np.concatenate([f[name] for f in found])) for name in found[0]}
         bound = jnp.asarray(means[f"iwae_{self.draws}"])
-        bits = bits_per_dimension(bound, size, density=self.is_density)
-        return {
-            name: {"value": float(value)}
-            for name, value in (means | {"bits_per_dimension": bits}).items()
-        }
-
-
-def compared(true: np.ndarray, drawn: np.ndarray, others: np.ndarray) -> dict[str, dict]:
-    """`l1`, `psnr` and `ssim` of uint8 `[N, H, W, C]`, each with its floor."""
-    measures = {"l1": l1, "psnr": psnr, "ssim": lambda a, b: ssim(a, b, data_range=255)}
-    return {
-        name: {
-            "value": float(np.mean(measure(true, drawn))),
-            "floor": float(np.mean(measure(true, others))),
-        }
-        for name, measure in measures.items()
-    }
+        of_a_dimension = bound / size if self.is_density else bits_per_dimension(bound, size)
+        means |= {self._of_a_dimension: of_a_dimension}
+        return {name: {"value": float(value)} for name, value in means.items()}
 
 
 def batches(reals: Pictures, conditions: Mapping[str, str]) -> Iterator[dict[str, np.ndarray]]:

@@ -18,14 +18,16 @@ from gan_jax.data.avatars.parameters import STYLES, replace
 from gan_jax.data.avatars.renderer import render_batch
 from gan_jax.data.geometry import Geometry, fit_all
 from gan_jax.errors import DataError, UsageError
-from gan_jax.evaluators.avatar_truth import FIELDS, obedience, others
+from gan_jax.evaluators.avatar_truth import FIELDS, PARTNERS, obedience, others
 from gan_jax.evaluators.avatars import own_errors
 from gan_jax.evaluators.evaluator import Evaluation, Measure, World
 from gan_jax.evaluators.features import Extractor
 from gan_jax.evaluators.generated import BLOCK, Subject
-from gan_jax.evaluators.reconstructions import above, compared
+from gan_jax.evaluators.perceptual import avatar_perceptual
+from gan_jax.evaluators.reconstructions import above
 from gan_jax.evaluators.samples import sample_key, sampling_nets
 from gan_jax.evaluators.spaces import judge_space
+from gan_jax.evaluators.true_pictures import OF_TRUTH, compared, measured, of_pixels
 from gan_jax.mesh import replicated
 from gan_jax.ops.pixels import to_float, to_uint8
 from gan_jax.recipe import Batch, Nets
@@ -55,12 +57,13 @@ class Restyled(NamedTuple):
 class StyleTruth:
     """Avatars of a split that are drawn in the style `source`, translated to `target`.
 
-    `l1` (mean absolute difference, of a range of 1), `psnr` (dB) and `ssim` to the renderer's own
-    picture of the same avatar in that style; their `floor` is the untouched input. Of the judge's
-    readings `style_accuracy` is the share that is read as `target`, whose `floor` is the input
-    too; `landmark_error` and `identity_drift` are as in `AvatarControl` and say whether it is
-    still the same avatar (style is no part of identity); their `floor` is the truth of another
-    avatar. The `ceiling` of all three is the truth itself, so the judge's own error.
+    `l1` (mean absolute difference, of a range of 1), `psnr` (dB), `ssim` and `perceptual` (of
+    `avatar_perceptual`) to the renderer's own picture of the same avatar in that style; their
+    `floor` is the untouched input. Of the judge's readings `style_accuracy` is the share that is
+    read as `target`, whose `floor` is the input too; `landmark_error` and `identity_drift` are as
+    in `AvatarControl` and say whether it is still the same avatar (style is no part of identity);
+    their `floor` is the truth of another avatar. The `ceiling` of all three is the truth itself, so
+    the judge's own error.
 
     The picture of it shows inputs, translations and truth below one another.
 
@@ -91,14 +94,15 @@ class StyleTruth:
     seed: int = 0
     ema: bool = True
     metrics: tuple[str, ...] = (
-        *("l1", "psnr", "ssim", "style_accuracy", "landmark_error", "identity_drift"),
+        *OF_TRUTH,
+        *("style_accuracy", "landmark_error", "identity_drift"),
     )
 
     def open(self, world: World) -> Measure:
         _, number = style_number(self.source), style_number(self.target)
         avatar_size(self.avatars)  # at once, too, where there are none of that size
         recipe, space = world.recipe, judge_space(find_weights("avatar_judge", None))
-        parameters = "ema" if self.ema and recipe.ema else "raw"
+        parameters, perceptual = "ema" if self.ema and recipe.ema else "raw", avatar_perceptual()
 
         @functools.partial(jax.jit, out_shardings=replicated(world.mesh))
         def translated(nets, frozen, image: Array, reference: Array, key: Array) -> Array:
@@ -113,7 +117,7 @@ class StyleTruth:
 
         @functools.cache
         def asked() -> tuple[Restyled, dict[str, float], dict[str, float]]:
-            """The avatars, and the judge's ceiling and floor of them."""
+            """The avatars, the judge's ceiling of them, and all floors."""
             with world.progress(f"drawing {self.avatars} {self.split} as {self.target}") as advance:
                 restyled = self.restyled(advance)
             read, before = extractor()([restyled.truth]), extractor()([restyled.inputs])
@@ -121,6 +125,7 @@ class StyleTruth:
             strangers = {name: values[rows] for name, values in read.items()}
             floor = obedience(before, restyled.fields, ("style",))
             floor |= obedience(strangers, restyled.fields, CONTENT)
+            floor |= measured(restyled.truth, restyled.inputs, perceptual)
             return restyled, obedience(read, restyled.fields, ("style", *CONTENT)), floor
 
         def measure(subject: Subject, seed: int) -> Evaluation:
@@ -140,12 +145,14 @@ class StyleTruth:
             judged = obedience(extractor()([found]), restyled.fields, ("style", *CONTENT))
             sets = inputs, found, restyled.truth
             return Evaluation(
-                metrics=compared(restyled.truth, found, inputs)
+                metrics=compared(restyled.truth, found, floor, perceptual)
                 | {
                     name: {"value": value, "ceiling": ceiling[name], "floor": floor[name]}
                     for name, value in judged.items()
                 },
-                protocol={"name": "avatar", **space.describe, **own_errors(), "pixels": "uint8"},
+                protocol={"name": "avatar", **space.describe, **own_errors()}
+                | {"references": f"of partners: {PARTNERS}"}
+                | of_pixels(restyled.truth, perceptual),
                 sampling={"parameters": parameters, "samples": count, "seed": seed},
                 real=restyled.about,
                 pictures={self.name: above(*(pictures[: self.shown] for pictures in sets))},

@@ -13,8 +13,10 @@ from jax import Array
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluation, Measure, World, about
 from gan_jax.evaluators.generated import Sampling, Subject
+from gan_jax.evaluators.perceptual import avatar_perceptual
 from gan_jax.evaluators.pictures import Pictures
-from gan_jax.evaluators.reconstructions import above, compared
+from gan_jax.evaluators.reconstructions import above
+from gan_jax.evaluators.true_pictures import OF_TRUTH, compared, measured, of_pixels
 from gan_jax.ops.pixels import prepare, to_uint8
 from gan_jax.recipe import Batch
 
@@ -31,9 +33,9 @@ def given_of(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Translations:
-    """`l1` (mean absolute difference, of a range of 1), `psnr` (dB) and `ssim` between what the
-    recipe makes of the conditions of a split and the split's own pictures. Beside each stands its
-    `floor`: the picture of another example.
+    """`l1` (mean absolute difference, of a range of 1), `psnr` (dB), `ssim` and `perceptual` (of
+    `avatar_perceptual`) between what the recipe makes of the conditions of a split and the split's
+    own pictures. Beside each stands its `floor`: the picture of another example.
 
     The picture of it shows conditions, translations and truth below one another.
 
@@ -53,13 +55,14 @@ class Translations:
     shown: int = 16
     seed: int = 0
     ema: bool = True
-    metrics: tuple[str, ...] = ("l1", "psnr", "ssim")
+    metrics: tuple[str, ...] = OF_TRUTH
 
     def open(self, world: World) -> Measure:
         generated, names = world.generator(), world.recipe.given
         if not names:
             raise UsageError(f"{self.name}: the recipe is given nothing to translate")
         sampling = Sampling(samples=self.samples, seed=self.seed, ema=self.ema)
+        perceptual = avatar_perceptual()
 
         @jax.jit
         def seen(batch: Batch) -> Array:
@@ -79,9 +82,10 @@ class Translations:
             found = np.concatenate(made)
             shown = jax.tree.map(lambda leaf: jnp.asarray(leaf[: self.shown]), given)
             conditions = np.broadcast_to(np.asarray(seen(shown)), true[: self.shown].shape)
+            floor = measured(true, np.roll(true, 1, axis=0), perceptual)
             return Evaluation(
-                metrics=compared(true, found, np.roll(true, 1, axis=0)),
-                protocol={"pixels": "uint8"},
+                metrics=compared(true, found, floor, perceptual),
+                protocol=of_pixels(true, perceptual),
                 sampling=generated.describe(drawn),
                 real=about(reals),
                 pictures={

@@ -1,4 +1,4 @@
-"""Perceptual distance (LPIPS v0.1, Zhang et al. 2018) and perceptual path length (Karras et al.
+"""Perceptual distances (LPIPS v0.1, Zhang et al. 2018) and perceptual path length (Karras et al.
 2019), without their networks: of feature maps, of latents, of distances.
 """
 
@@ -43,6 +43,16 @@ def lpips_distance(
         difference = _unit(a, epsilon_inside) - _unit(b, epsilon_inside)
         distances.append(jnp.mean(jnp.sum(weights * difference**2, axis=-1), axis=(1, 2)))
     return sum(distances, start=jnp.zeros(()))
+
+
+def unlearnt_distance(taps_a: Sequence[Array], taps_b: Sequence[Array]) -> Array:
+    """`[B]`: over the taps `[B, h, w, C]`, channels made unit vectors, the mean over places of the
+    squared differences added up over channels, averaged over the taps; 0 to 4, of features that are
+    not negative to 2. It is what Zhang et al. 2018 compare LPIPS with: a network's own features,
+    whose channels nothing was learnt to weigh."""
+    share = 1.0 / len(taps_a)
+    equal = [jnp.full(tap.shape[-1], share) for tap in taps_a]
+    return lpips_distance(taps_a, taps_b, equal, epsilon_inside=False)
 
 
 def lerp(a: Array, b: Array, t: Array | float) -> Array:

@@ -13,7 +13,7 @@ NOT_NEGATIVE = {
     "fid", "intra_fid", "fd_avatar", "mind", "swd", "spectrum", "ppl", "lpips", "lpips_real",
     "density", "modes_entropy", "variance_ratio", "distance", "held_out_distance", "ratio",
     "l1", "psnr", "bits_per_dimension", "expression_error", "landmark_error", "single_ms",
-    "batch_ms", "images_per_second",
+    "batch_ms", "images_per_second", "perceptual",
 }  # fmt: skip
 OTHERS = {
     "is": (1.0, math.inf),

@@ -88,17 +88,15 @@ def vae_recipe(
         )
         fit = likelihood.log(image, decoded.mean, decoded.log_scale)
         fit_mean, divergence = jnp.mean(fit), jnp.mean(jnp.sum(kl, axis=-1))
-        bits = bits_per_dimension(
-            fit_mean - divergence, image[0].size, density=likelihood.is_density
-        )
         metrics = {
             "elbo": fit_mean - divergence,
             "log_likelihood": fit_mean,
             "kl": divergence,
-            "bits_per_dimension": bits,
             "l1": jnp.mean(jnp.abs(image - decoded.mean)),
             "active_latents": jnp.sum(jnp.mean(kl, axis=0) > 0.01).astype(jnp.float32),
         }
+        if not likelihood.is_density:  # whose bound is the length of no code
+            metrics["bits_per_dimension"] = bits_per_dimension(metrics["elbo"], image[0].size)
         cost = values["beta"] * free_bits(kl, values["free_bits"])
         return cost - fit_mean, Aux(nets, extra, metrics)
 

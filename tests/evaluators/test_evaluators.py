@@ -116,28 +116,6 @@ def test_detour_of_a_straight_way_and_of_a_zigzag():
     assert detour(np.zeros((1, 4, 2, 2, 3), np.uint8)) == 1.0
 
 
-def test_latency_is_positive_and_consistent():
-    found = measure(Latency(batch=8, repeats=3))
-    assert found["single_ms"] > 0
-    assert found["images_per_second"] == pytest.approx(8000 / found["batch_ms"])
-
-
-def test_latency_of_a_translator():
-    """It is given pictures in the form of the run's, as floats, and as many as are timed."""
-    seen = []
-
-    def generate(nets, latents, batch, truncation):
-        seen.append((batch["image"].shape, batch["image"].dtype))
-        return batch["image"]
-
-    world = toy.world()
-    recipe = dataclasses.replace(toy.recipe(), given=("image",), generate=generate)
-    found = Latency(batch=8, repeats=2).open(dataclasses.replace(world, recipe=recipe))
-    assert found(toy.subject(), 0).metrics["single_ms"]["value"] > 0
-    shape = (toy.SIZE, toy.SIZE, 3)
-    assert seen == [((1, *shape), jnp.float32), ((8, *shape), jnp.float32)]
-
-
 @pytest.mark.parametrize(
     "evaluator",
     [Fidelity(), Fidelity(measures=("pr_vgg16",)), PathLength(), Diversity(perceptual=True)],

@@ -18,7 +18,7 @@ from gan_jax.data.geometry import composite
 from gan_jax.errors import UsageError
 from gan_jax.evaluators import expression_transfer
 from gan_jax.evaluators.avatar_truth import others
-from gan_jax.evaluators.expression_transfer import ExpressionTransfer, asked_of, of_masks
+from gan_jax.evaluators.expression_transfer import JUDGED, ExpressionTransfer, asked_of, of_masks
 from gan_jax.evaluators.generated import Subject
 from gan_jax.evaluators.pictures import Pictures
 from gan_jax.networks.stargan import Translation
@@ -31,6 +31,11 @@ COUNT = 12
 
 def quiet(*progress):
     pass
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    monkeypatch.setattr(expression_transfer, "avatar_perceptual", toy.perceptual)
 
 
 @pytest.fixture(scope="module")
@@ -124,21 +129,62 @@ class Truth(nn.Module):
         return Translation(2 * white - 1, jnp.zeros_like(images[..., :1]), images)
 
 
+class Told(nn.Module):
+    """Draws as `told`."""
+
+    @nn.compact
+    def __call__(self, images, condition, *, train):
+        red = jnp.round(200 * condition[:, INDEX["jawOpen"], None, None])
+        drawn = jnp.zeros_like(images).at[..., 0].set(red) / 127.5 - 1
+        return Translation(drawn, jnp.zeros_like(images[..., :1]), images)
+
+
+def of_a_net(evaluator, pictures, generator):
+    recipe = Recipe(networks={"generator": generator}, phases=(), inputs=lambda batch: {})
+    world = dataclasses.replace(toy.world(opened=lambda split: pictures), recipe=recipe)
+    world = dataclasses.replace(world, is_avatars=True)
+    subject = Subject(1, {"generator": NetState({}, {}, (), None)}, {})
+    return evaluator.open(world)(subject, 0)
+
+
+def test_a_copy_stands_at_the_floor_and_the_truth_at_the_ceiling(drawn, monkeypatch):
+    """With a renderer of red and a judge that reads how far that is off."""
+
+    def off(read, asked, controls):
+        assert controls == expression_transfer.READ
+        error = np.abs(read - np.round(200 * asked["parameters"][:, INDEX["jawOpen"]])).mean()
+        return {name: float(error) + place for place, name in enumerate(JUDGED)}
+
+    def judge(space, mesh, batch):
+        return lambda blocks: blocks[0][:, 0, 0, 0].astype(float)
+
+    monkeypatch.setattr(expression_transfer, "render_batch", told)
+    monkeypatch.setattr(expression_transfer, "Extractor", judge)
+    monkeypatch.setattr(expression_transfer, "obedience", off)
+    evaluator = ExpressionTransfer(condition=lambda batch: batch["parameters"], classes=False)
+    copied, true = (of_a_net(evaluator, reals(drawn), net) for net in (Copy(), Told()))
+    assert set(copied.metrics) == set(evaluator.metrics)
+    for place, name in enumerate(JUDGED):
+        at_floor, at_ceiling = copied.metrics[name], true.metrics[name]
+        assert at_floor["value"] == at_floor["floor"] > 10 + place
+        assert at_ceiling["value"] == at_ceiling["ceiling"] == at_floor["ceiling"] == place
+    for name in ("l1", "psnr", "ssim", "perceptual"):
+        assert copied.metrics[name]["value"] == copied.metrics[name]["floor"]
+        assert true.metrics[name]["floor"] == copied.metrics[name]["floor"]
+    assert true.metrics["l1"]["value"] == true.metrics["l1"]["ceiling"] == 0
+    assert true.metrics["l1"]["floor"] > 0.1 and "ceiling" not in true.metrics["psnr"]
+    assert "RandomState(0).permutation" in copied.protocol["partners"]
+    assert copied.protocol["psnr"]["cap_db"] == 83.01
+    assert copied.protocol["ssim"]["range"] == 255
+    assert copied.protocol["perceptual"] == {"network": "levels"}
+
+
 @pytest.mark.slow
 def test_a_copy_is_the_floor_and_the_truth_the_ceiling():
     made = draw_avatars(77, 0, 0, 64, 64)._asdict()
     arrays = {name: np.asarray(leaf) for name, leaf in made.items()}
     evaluator = ExpressionTransfer(condition=lambda batch: batch["parameters"], classes=True)
-    pictures = reals(arrays)
-
-    def measured(generator):
-        recipe = Recipe(networks={"generator": generator}, phases=(), inputs=lambda batch: {})
-        world = dataclasses.replace(toy.world(opened=lambda split: pictures), recipe=recipe)
-        world = dataclasses.replace(world, is_avatars=True)
-        subject = Subject(1, {"generator": NetState({}, {}, (), None)}, {})
-        return evaluator.open(world)(subject, 0)
-
-    copied, true = measured(Copy()), measured(Truth())
+    copied, true = (of_a_net(evaluator, reals(arrays), net) for net in (Copy(), Truth()))
     assert set(copied.metrics) == set(evaluator.metrics)
     for name in ("expression_accuracy", "expression_error", "landmark_error", "identity_drift"):
         assert copied.metrics[name]["value"] == copied.metrics[name]["floor"]

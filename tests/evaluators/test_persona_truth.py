@@ -15,7 +15,8 @@ from gan_jax.data.collection import Raw
 from gan_jax.data.geometry import Geometry
 from gan_jax.errors import DataError, UsageError
 from gan_jax.evaluators import persona_truth, style_truth
-from gan_jax.evaluators.persona_truth import PALETTES, SHAPES, PersonaTruth, diversity
+from gan_jax.evaluators.persona_readings import PALETTES, SHAPES, diversity
+from gan_jax.evaluators.persona_truth import PersonaTruth
 from gan_jax.ops.pixels import to_float
 from gan_jax.translation import Choice, Number, Translation
 from tests.evaluators import toy
@@ -110,7 +111,12 @@ def avatars(monkeypatch):
     monkeypatch.setattr(persona_truth, "open_avatar_collection", opening)
     monkeypatch.setattr(style_truth, "render_batch", drawn)
     monkeypatch.setattr(persona_truth, "Extractor", Judge)
+    monkeypatch.setattr(persona_truth, "avatar_perceptual", toy.perceptual)
     return opened
+
+
+def quiet(*progress):
+    pass
 
 
 def copy(nets, batch):
@@ -168,7 +174,8 @@ def measure(run, personas=STYLES, seed=5, **settings):
 
 def test_the_truth_is_at_the_ceiling(avatars):
     found = measure(exact(STYLES)).metrics
-    assert found["l1"]["value"] == 0 and found["ssim"]["value"] == pytest.approx(1)
+    assert found["l1"]["value"] == found["perceptual"]["value"] == 0
+    assert found["ssim"]["value"] == pytest.approx(1)
     assert 0 < found["l1_own_palettes"]["value"] < found["l1_own_palettes"]["floor"]
     for name in ("style_accuracy", "palette_accuracy", "drawn_style_accuracy"):
         assert found[name]["value"] == found[name]["ceiling"] == 1 and found[name]["floor"] < 0.3
@@ -178,7 +185,7 @@ def test_the_truth_is_at_the_ceiling(avatars):
 
 def test_a_copy_is_at_the_floor_of_style_and_keeps_the_content(avatars):
     found = measure(copy).metrics
-    pixels = ("l1", "psnr", "ssim")
+    pixels = ("l1", "psnr", "ssim", "perceptual")
     for name in (*pixels, *(f"{x}_own_palettes" for x in pixels), *persona_truth.OF_STYLE):
         assert found[name]["value"] == found[name]["floor"], name
     assert found["style_accuracy"] == {"value": 0.0, "ceiling": 1.0, "floor": 0.0}
@@ -215,6 +222,9 @@ def test_who_becomes_whom(avatars):
         "parameters": "raw", "samples": count, "seed": 5, "drawn": 5, "drawn_avatars": count,
     }  # fmt: skip
     assert found.real and found.real["samples"] == count
+    assert "RandomState(0).permutation" in found.protocol["references"]
+    assert found.protocol["psnr"]["cap_db"] == 76.98 and found.protocol["ssim"]["range"] == 255
+    assert found.protocol["perceptual"] == {"network": "levels"}
     before, after = task.inputs[:, 0, 0, 1] // GREEN, task.references[:, 0, 0, 1] // GREEN
     assert set(zip(before.tolist(), after.tolist(), strict=True)) == {(1, 3), (3, 1)}
     np.testing.assert_array_equal(task.personas, np.where(after == 3, 0, 1))
@@ -239,7 +249,9 @@ def test_diversity(avatars):
     """Of two levels of blue that are drawn apart, a third of the range, over three channels."""
     found = measure(various, drawn=12).metrics["diversity"]
     assert found["value"] == pytest.approx(1 / 9, rel=0.1)
-    assert 0 < found["ceiling"] < 0.2 and found["floor"] == 0
+    assert set(found) == {"value", "truth", "floor"}, "noise differs more than the renderer's own"
+    assert found["truth"] == diversity(evaluator(drawn=12).task((0, 1, 2, 3), quiet).spread)
+    assert 0 < found["truth"] < 0.2 and found["floor"] == 0
     pictures = np.zeros((3, 2, 1, 1, 1), np.uint8)
     pictures[1], pictures[2] = 51, 102
     assert diversity(pictures) == pytest.approx((0.2 + 0.2 + 0.4) / 3)

@@ -106,6 +106,7 @@ def avatars(monkeypatch):
     monkeypatch.setattr(style_truth, "open_avatar_collection", opening)
     monkeypatch.setattr(style_truth, "render_batch", drawn)
     monkeypatch.setattr(style_truth, "Extractor", Judge)
+    monkeypatch.setattr(style_truth, "avatar_perceptual", toy.perceptual)
     return opened
 
 
@@ -137,7 +138,7 @@ def measure(made):
 
 def test_a_copy_is_at_the_floor_of_style_and_keeps_the_content(avatars):
     found = measure(evaluator(copy))
-    for name in ("l1", "psnr", "ssim", "style_accuracy"):
+    for name in ("l1", "psnr", "ssim", "perceptual", "style_accuracy"):
         assert found.metrics[name]["value"] == found.metrics[name]["floor"]
     # Green is off by two styles in all pixels.
     assert found.metrics["l1"]["value"] == pytest.approx(2 * GREEN / 255 / 3)

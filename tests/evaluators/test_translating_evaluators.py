@@ -10,11 +10,13 @@ import pytest
 from scipy import stats
 
 from gan_jax.errors import UsageError
-from gan_jax.evaluators import pictures
-from gan_jax.evaluators.generated import Generated, Subject
-from gan_jax.evaluators.reconstructions import Reconstructions, above, compared
+from gan_jax.evaluators import pictures, translations
+from gan_jax.evaluators.generated import BLOCK, Generated, Subject
+from gan_jax.evaluators.reconstructions import Reconstructions, above
+from gan_jax.evaluators.samples import sample_key
 from gan_jax.evaluators.translations import Translations
-from gan_jax.metrics.reconstruction import l1
+from gan_jax.evaluators.true_pictures import compared, measured, of_pixels
+from gan_jax.metrics.reconstruction import l1, psnr
 from gan_jax.networks.vae import Decoded, Posterior
 from gan_jax.recipe import Phase, Recipe
 from gan_jax.recipes.paired import no_latents
@@ -38,6 +40,11 @@ class Source:
 
     def __getitem__(self, index):
         return {"image": self.images[index], "tone": self.tones[index]}
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    monkeypatch.setattr(translations, "avatar_perceptual", toy.perceptual)
 
 
 def nothing(*arguments):
@@ -113,9 +120,13 @@ def test_translations_are_compared_with_their_own_pictures():
         return measure(subject, 0)
 
     exact = found(0.0)
-    assert exact.metrics["l1"]["value"] == 0.0
+    assert set(exact.metrics) == set(evaluator.metrics)
     others = np.roll(Source().images, 1, axis=0)
-    np.testing.assert_allclose(exact.metrics["l1"]["floor"], l1(Source().images, others).mean())
+    for name, distance in {"l1": l1, "perceptual": toy.perceptual().distance}.items():
+        assert exact.metrics[name]["value"] == exact.metrics[name]["ceiling"] == 0.0
+        expected = distance(Source().images, others).mean()
+        np.testing.assert_allclose(exact.metrics[name]["floor"], expected)
+    assert exact.protocol == of_pixels(Source().images, toy.perceptual())
     dark = np.clip(Source().images.astype(int) - 10, 0, 255).astype(np.uint8)
     expected = l1(Source().images, dark).mean()
     np.testing.assert_allclose(found(10.0).metrics["l1"]["value"], expected, rtol=1e-3)
@@ -141,13 +152,17 @@ def test_a_translator_needs_its_conditions():
 
 def test_reconstructions_and_an_exact_bound():
     nets = {name: NetState({}, {}, (), None) for name in ("encoder", "decoder")}
-    evaluator = Reconstructions(samples=COUNT, draws=3, is_density=True,
+    evaluator = Reconstructions(samples=COUNT, draws=3, is_density=True, likelihood="gaussian",
                                 log_weight=log_weight(LIKELIHOODS["gaussian"]))  # fmt: skip
     found = evaluator.open(world_of(autoencoder(), {}))(Subject(1, nets, {}), 0)
     assert set(found.metrics) == set(evaluator.metrics)
+    assert (found.protocol["likelihood"], found.protocol["is_density"]) == ("gaussian", True)
     images = Source().images
     x = images / 127.5 - 1
     redrawn = np.round((np.clip(x / 1.25, -1, 1) + 1) * 127.5).astype(np.uint8)
+    others = np.roll(images, 1, axis=0)
+    np.testing.assert_allclose(found.metrics["l1"]["floor"], l1(images, others).mean())
+    np.testing.assert_allclose(found.metrics["psnr"]["floor"], psnr(images, others).mean())
     # Many lie halfway between two levels, and round either way: a twentieth of a level.
     np.testing.assert_allclose(
         found.metrics["l1"]["value"], l1(images, redrawn).mean(), atol=0.05 / 255
@@ -156,8 +171,40 @@ def test_reconstructions_and_an_exact_bound():
     log = stats.norm.logpdf(x, 0, np.sqrt(1.25)).sum((1, 2, 3)).mean()
     np.testing.assert_allclose(found.metrics["elbo"]["value"], log, rtol=1e-4)
     np.testing.assert_allclose(found.metrics["iwae_3"]["value"], log, rtol=1e-4)
-    bits = -log / (16 * 16 * 3 * np.log(2)) - np.log2(2 / 255)
-    np.testing.assert_allclose(found.metrics["bits_per_dimension"]["value"], bits, rtol=1e-4)
+    # A density gives no code, and so no bits.
+    assert "bits_per_dimension" not in found.metrics
+    of_each = found.metrics["nats_per_dimension_density"]["value"]
+    np.testing.assert_allclose(of_each, log / (16 * 16 * 3), rtol=1e-4)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_every_block_draws_anew_and_the_bound_is_no_mean(draws):
+    """Of weights that are drawn by key alone, far apart from one another."""
+
+    def weigh(nets, batch, key):
+        return jnp.full(len(batch["image"]), 10 * jax.random.normal(key, ()))
+
+    nets = {name: NetState({}, {}, (), None) for name in ("encoder", "decoder")}
+    evaluator = Reconstructions(samples=COUNT, draws=draws, likelihood="logistic", log_weight=weigh)
+    found = evaluator.open(world_of(autoencoder(), {}))(Subject(1, nets, {}), 4)
+    assert set(found.metrics) == set(evaluator.metrics)
+    assert (found.protocol["likelihood"], found.protocol["is_density"]) == ("logistic", False)
+    counts = np.array([BLOCK, COUNT - BLOCK])
+    keys = [jax.random.split(jax.random.fold_in(sample_key(4), block), draws) for block in (0, 1)]
+    weights = np.array([[10 * float(jax.random.normal(key, ())) for key in each] for each in keys])
+    mean = counts @ weights.mean(axis=1) / COUNT
+    bound = counts @ np.log(np.exp(weights).mean(axis=1)) / COUNT
+    np.testing.assert_allclose(found.metrics["elbo"]["value"], mean, rtol=1e-5)
+    np.testing.assert_allclose(found.metrics[f"iwae_{draws}"]["value"], bound, rtol=1e-5)
+    assert draws == 1 or bound > mean + 1
+    bits = -bound / (16 * 16 * 3 * np.log(2))
+    np.testing.assert_allclose(found.metrics["bits_per_dimension"]["value"], bits, rtol=1e-5)
+
+
+def test_a_bound_names_its_likelihood():
+    evaluator = Reconstructions(log_weight=log_weight(LIKELIHOODS["gaussian"]), is_density=True)
+    with pytest.raises(UsageError, match="row names its likelihood: set likelihood"):
+        evaluator.open(world_of(autoencoder(), {}))
 
 
 def test_a_sheet_stands_row_below_row():
@@ -165,6 +212,19 @@ def test_a_sheet_stands_row_below_row():
     sheet = above(a, b)
     assert sheet.shape == (4, 16, 1)  # the ninth would be alone in its row
     np.testing.assert_array_equal(sheet[:, 0, 0], [1, 1, 2, 2])
-    assert compared(np.tile(a, (1, 8, 8, 1)), np.tile(a, (1, 8, 8, 1)), np.tile(b, (1, 8, 8, 1)))[
-        "ssim"
-    ]["value"] == pytest.approx(1.0)
+
+
+def test_the_true_picture_is_the_ceiling():
+    """PSNR has none: what equal pictures get is only where it is cut off."""
+    true, others = toy.images("test", 5), toy.images("train", 5)
+    found = compared(true, true, measured(true, others))
+    assert found["l1"] == {"value": 0.0, "ceiling": 0.0, "floor": l1(true, others).mean()}
+    assert found["ssim"]["value"] == pytest.approx(1.0) and found["ssim"]["ceiling"] == 1.0
+    assert set(found) == {"l1", "psnr", "ssim"} and "ceiling" not in found["psnr"]
+    protocol = of_pixels(true)
+    assert found["psnr"]["value"] == pytest.approx(protocol["psnr"]["cap_db"], abs=0.01)
+    assert protocol["psnr"] == {"range": 255, "cap_db": 76.98}
+    window = "11x11 Gaussian, sigma 1.5, inside the picture"
+    assert protocol["ssim"] == {"range": 255, "window": window, "k": [0.01, 0.03]}
+    assert "perceptual" not in protocol
+    assert of_pixels(true, toy.perceptual())["perceptual"] == {"network": "levels"}

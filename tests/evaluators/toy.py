@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax.evaluators import pictures
 from gan_jax.evaluators.evaluator import World
 from gan_jax.evaluators.generated import Generated, Subject
+from gan_jax.evaluators.perceptual import Perceptual
 from gan_jax.mesh import make_mesh
 from gan_jax.recipe import Phase, Recipe
 from gan_jax.state import NetState
@@ -92,6 +93,15 @@ def world(devices: int = 1, opened=reals, is_avatars: bool = False, batch: int =
         batch=batch,
         progress=quiet,
     )
+
+
+def perceptual() -> Perceptual:
+    """Stands in for that of the encoder: the largest difference of two levels, of a range of 1."""
+
+    def distance(a, b):
+        return np.abs(a.astype(float) - b).max(axis=(1, 2, 3)) / 255
+
+    return Perceptual({"network": "levels"}, distance)
 
 
 def measure(evaluator, scale: float = 1.0, seed: int = 0, **settings) -> dict[str, float]:

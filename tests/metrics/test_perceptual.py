@@ -11,6 +11,7 @@ from gan_jax.metrics.perceptual import (
     lpips_distance,
     perceptual_path_length,
     slerp,
+    unlearnt_distance,
 )
 
 SHAPES = [(3, 8, 8, 4), (3, 4, 5, 6)]
@@ -46,6 +47,21 @@ def test_lpips_is_its_formula(inside):
     ours = lpips_distance(a, b, WEIGHTS, epsilon_inside=inside)
     np.testing.assert_allclose(ours, expected, rtol=2e-6)
     np.testing.assert_array_equal(lpips_distance(a, a, WEIGHTS, epsilon_inside=inside), 0.0)
+
+
+def test_the_unlearnt_distance_is_its_formula():
+    """Written as Zhang et al. 2018, equation 1, with all channels alike and the mean over taps."""
+    a, b = taps(0), taps(1)
+    a[0][0, 0, 0] = 0.0
+    expected = np.zeros(3)
+    for x, y in zip(a, b, strict=True):
+        u, v = (np.float64(z) for z in (x, y))
+        u, v = (z / (np.sqrt((z**2).sum(-1, keepdims=True)) + 1e-10) for z in (u, v))
+        expected += ((u - v) ** 2).sum(-1).mean((1, 2)) / len(a)
+    np.testing.assert_allclose(unlearnt_distance(a, b), expected, rtol=2e-6)
+    np.testing.assert_array_equal(unlearnt_distance(a, a), 0.0)
+    longer = [3.0 * tap for tap in b]
+    np.testing.assert_allclose(unlearnt_distance(a, longer), expected, rtol=2e-6)
 
 
 def test_only_the_inner_epsilon_has_a_gradient_at_zero():

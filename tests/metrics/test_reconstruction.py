@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gan_jax.metrics.reconstruction import l1, psnr
+from gan_jax.metrics.reconstruction import l1, psnr, psnr_cap
 
 A, B = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 6, 3)).astype(np.uint8)
 
@@ -24,3 +24,4 @@ def test_the_ends():
     one_off = zeros.copy()
     one_off[0, 0, 0, 0] = 1
     assert psnr(zeros, zeros) == psnr(zeros, one_off) < 60
+    assert math.isclose(psnr(zeros, zeros)[0], psnr_cap(4))
