@@ -265,9 +265,10 @@ def test_weights_start_at_their_scale():
     params, judge = start()
     judge = judge["params"]
     block = params["TranslatorBlock_0"]
-    for layer in (params["Convolution_0"], block["Convolution_1"], judge["Convolution_1"]):
+    layers = (params["Convolution_0"], block["Convolution_1"], judge["Convolution_1"])
+    for layer, gain in zip(layers, (1 / 3, 1 / 3, 2), strict=True):  # the trunk's is He's
         fan_in = np.prod(layer["kernel"].shape[:3])
-        assert np.std(layer["kernel"]) * np.sqrt(3 * fan_in) == pytest.approx(1, rel=0.03)
+        assert np.std(layer["kernel"]) * np.sqrt(fan_in / gain) == pytest.approx(1, rel=0.03)
     assert not np.any(judge["Convolution_1"]["bias"])
     norm = block["PictureNormalisation_1"]["InstanceNorm_0"]
     assert np.all(norm["scale"] == 1) and not np.any(norm["bias"])
