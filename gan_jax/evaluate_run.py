@@ -114,7 +114,7 @@ def steps_of(directory: Path, text: str) -> Sequence[int | str]:
         return [text]
     if text == "all":
         return checkpoint_directory.steps(directory / CHECKPOINTS) or ["latest"]
-    if all(part.strip().isdigit() for part in text.split(",")):
+    if all(part.strip().isdecimal() for part in text.split(",")):
         return [int(part) for part in text.split(",")]
     raise UsageError(f"--step={text!r}: must be a number, several with commas, latest, best or all")
 

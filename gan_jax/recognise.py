@@ -26,7 +26,7 @@ from gan_jax.networks.features.avatar_judge import SIZE, AvatarJudge, Readings, 
 from gan_jax.ops.pixels import prepare
 from gan_jax.program import use_compilation_cache
 from gan_jax.recognition import Recognised, probabilities
-from gan_jax.trained import Trained, load
+from gan_jax.trained import Trained, checkpoint_named, load
 from gan_jax.training_data import geometry
 from gan_jax.translate import files_of
 from gan_jax.weights.store import find_weights
@@ -85,14 +85,11 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
 
 def opened(arguments: argparse.Namespace, console: Console) -> tuple[Reader, Geometry]:
     """What reads expressions, and the form of the pictures that it takes."""
-    step = arguments.step
     if arguments.run is None:
-        if step != "latest":
+        if arguments.step != "latest":
             raise UsageError("--step is that of a --run")
         return judge_reader(), Geometry(size=SIZE, channels=3)
-    if step not in ("latest", "best") and not step.isdigit():
-        raise UsageError(f"--step={step!r}: must be a number, latest or best")
-    trained = load(arguments.run, step=int(step) if step.isdigit() else step, say=console.say)
+    trained = load(arguments.run, step=checkpoint_named(arguments.step), say=console.say)
     return run_reader(trained), geometry(trained.config)
 
 

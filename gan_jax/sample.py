@@ -12,7 +12,7 @@ from gan_jax.console import Console
 from gan_jax.errors import UsageError
 from gan_jax.images import grid, require_encoder, save_frames, save_png
 from gan_jax.program import use_compilation_cache
-from gan_jax.trained import Trained, load
+from gan_jax.trained import Trained, checkpoint_named, load
 
 FRAMES_PER_SECOND = 25
 FORMS = ("png", "gif", "mp4")
@@ -45,16 +45,14 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         raise UsageError("sample takes the settings of the run: no --config.KEY=VALUE here")
     console = Console()
     use_compilation_cache()
-    step = arguments.step
-    if step not in ("latest", "best") and not step.isdigit():
-        raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    step = checkpoint_named(arguments.step)
     attributes = None if arguments.attributes is None else values_of(arguments.attributes)
     if arguments.frames < 1:
         raise UsageError(f"--frames={arguments.frames}: must be at least 1")
     if arguments.out:
         if form_of(arguments.out, FORMS) == "mp4":
             require_encoder(arguments.out)
-    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
+    trained = load(arguments.workdir, step=step, say=console.say)
     out = arguments.out or arguments.workdir / f"samples-{trained.step}.png"
     write(trained, out, arguments, attributes)
     console.say(f"{arguments.count} pictures of step {trained.step} in {out}")

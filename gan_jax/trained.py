@@ -189,6 +189,15 @@ class Trained:
         return np.concatenate(blocks)[:count]
 
 
+def checkpoint_named(step: str) -> int | str:
+    """The checkpoint that `--step` names; raises UsageError."""
+    if step in ("latest", "best"):
+        return step
+    if step.isdecimal():
+        return int(step)
+    raise UsageError(f"--step={step!r}: must be a number, latest or best")
+
+
 def load(
     directory: str | Path, *, step: int | str = "latest", say: Say = print, devices: int = 1
 ) -> Trained:
@@ -238,7 +247,7 @@ def _restore(
         on_event=lambda kind, fields: say(fields["message"]),
     )
     if restored is None:
-        raise StorageError(f"{directory} holds no checkpoint yet")
+        raise StorageError(f"{directory} holds no checkpoint yet: train on until one is saved")
     return restored.state, restored.manifest.step
 
 

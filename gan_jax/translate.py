@@ -26,7 +26,7 @@ from gan_jax.ops.pixels import prepare, to_uint8
 from gan_jax.program import use_compilation_cache
 from gan_jax.sample import form_of
 from gan_jax.settings import check_seed
-from gan_jax.trained import Trained, load
+from gan_jax.trained import Trained, checkpoint_named, load
 from gan_jax.training_data import geometry
 from gan_jax.translation import Translation
 
@@ -67,15 +67,13 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         raise UsageError("translate takes the settings of the run: no --config.KEY=VALUE here")
     console = Console()
     use_compilation_cache()
-    step = arguments.step
-    if step not in ("latest", "best") and not step.isdigit():
-        raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    step = checkpoint_named(arguments.step)
     check_seed("seed", arguments.seed)
     files, references = files_of(arguments.pictures), references_of(arguments)
     asked = variants(arguments.conditions)
     if arguments.out:  # what cannot be written is known before the run is opened
         targets_of(arguments.out, files, asked, references)
-    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
+    trained = load(arguments.workdir, step=step, say=console.say)
     check_references(trained, bool(references))
     parsed = [translation_of(trained).parse(each) for each in asked]
     out = arguments.out or arguments.workdir / f"translated-{trained.step}.png"

@@ -13,7 +13,7 @@ from gan_jax.evaluators.samples import make_sampler
 from gan_jax.experiment import load_experiment
 from gan_jax.program import build
 from gan_jax.train import train
-from gan_jax.trained import BATCH
+from gan_jax.trained import BATCH, checkpoint_named
 from tests.conftest import EXPERIMENTS
 
 
@@ -148,6 +148,13 @@ def test_directories_without_a_run_or_a_checkpoint(workdir, tmp_path):
         shutil.copyfile(workdir / name, tmp_path / name)
     with pytest.raises(StorageError, match="holds no checkpoint yet"):
         gan_jax.load(tmp_path, say=pytest.fail)
+
+
+def test_names_of_checkpoints():
+    assert [checkpoint_named(text) for text in ("latest", "best", "12")] == ["latest", "best", 12]
+    for text in ("newest", "-1", "1.5", "\u00b2", ""):  # a superscript two is a digit, no number
+        with pytest.raises(UsageError, match="must be a number, latest or best"):
+            checkpoint_named(text)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from gan_jax.latents.spaces import mapped
 from gan_jax.recipe import PyTree
 from gan_jax.sample import form_of, values_of
 from gan_jax.settings import check_seed
-from gan_jax.trained import Trained, load
+from gan_jax.trained import Trained, checkpoint_named, load
 
 FILMS = ("gif", "mp4")
 MEASURED = 10_000
@@ -97,15 +97,13 @@ def add_run_arguments(parser: argparse.ArgumentParser, out: str, truncation: boo
 
 def open_run(arguments: argparse.Namespace, console: Console) -> Opened:
     """Raises UsageError where the run draws nothing of latents."""
-    step = arguments.step
-    if step not in ("latest", "best") and not step.isdigit():
-        raise UsageError(f"--step={step!r}: must be a number, latest or best")
+    step = checkpoint_named(arguments.step)
     check_seed("seed", arguments.seed)
     truncation = getattr(arguments, "truncation", 1.0)
     if not math.isfinite(truncation):
         raise UsageError(f"--truncation={truncation}: must be a number")
     attributes = None if arguments.attributes is None else values_of(arguments.attributes)
-    trained = load(arguments.workdir, step=int(step) if step.isdigit() else step, say=console.say)
+    trained = load(arguments.workdir, step=step, say=console.say)
     trained.latents(1, seed=0, label=arguments.label, attributes=attributes)
     program = trained.program
     key, ema = sample_key(arguments.seed), not arguments.raw
