@@ -33,7 +33,7 @@ from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.expression import expression_recipe
 from gan_jax.recipes.expression_drives import Drive, graded_class_drive, strength_drive
-from gan_jax.schedules import linear_decay
+from gan_jax.schedules import linear_decay, linear_warm_up
 
 NEUTRAL = EXPRESSIONS.index("neutral")
 STRENGTHS = group("expression")
@@ -52,29 +52,25 @@ def get_config(argument: str = "") -> Config:
     config.data.channels = 3
     config.evaluate.every = "500 steps"
     config.evaluate.samples = 1000
-    config.reading_turns = 1  # of the discriminator, on real pictures alone, a step
+    config.reading_turns = 3  # of the discriminator, on real pictures alone, a step
     config.drive = "class"  # or vector, the strength of every movement
     config.policies = ()  # of DiffAugment
-    config.expression_weight = 1.0
+    config.reading_weight = 1.0  # of the discriminator
+    config.expression_weight = 0.1  # of what is read off translations
     config.cycle_weight = 10.0
-    config.mask_weight = 0.1
+    config.change_weight = 5.0  # reached at step `change_warm_up`
+    config.change_warm_up = 1500
     config.variation_weight = 0.1
     config.r1_weight = 0.1
     config.ema_decay = 0.99
     config.decay = {"begin": 1500, "end": 3000}  # of the learning rates, in steps: down to 0
     config.generator = {"width": 16, "blocks": 3, "learning_rate": 6e-4, "b1": 0.5}
     config.discriminator = {"width": 32, "learning_rate": 6e-4, "b1": 0.5}
-    config.discriminator.projection = True  # logits under a condition, not of any picture alone
-    config.discriminator.local = True  # also of smaller parts
     return choose(argument, config, long=long, smoke=smoke)
 
 
 def long(config: Config) -> None:
-    config.total = "3_500 steps"
-    config.samples_every = "1_000 steps"
-    config.evaluate.every = "1_750 steps"
-    config.ema_decay = 0.995
-    config.decay = {"begin": 1_750, "end": 3_500}
+    config.total = "3000 steps"
 
 
 def smoke(config: Config) -> None:
@@ -124,7 +120,7 @@ def drive_of(config: Config) -> Drive:
 
 def get_recipe(config: Config) -> Recipe:
     size, dtype = config.data.size, compute_dtype(config)
-    names = ("expression", "cycle", "mask", "variation", "r1")
+    names = ("reading", "expression", "cycle", "change", "variation", "r1")
     drive = drive_of(config)
     return expression_recipe(
         generator=StarGANTranslator(
@@ -141,8 +137,7 @@ def get_recipe(config: Config) -> Recipe:
             config.discriminator.width,
             size,
             drive.outputs,
-            conditions=drive.told if config.discriminator.projection else 0,
-            local=config.discriminator.local,
+            conditions=drive.told,
             dtype=dtype,
         ),
         drive=drive,
@@ -152,7 +147,8 @@ def get_recipe(config: Config) -> Recipe:
         schedules={
             f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
             for name in ("generator", "discriminator")
-        },
+        }
+        | {"change_weight": linear_warm_up(config.change_warm_up)},
         reading_turns=config.reading_turns,
         policies=config.policies,
     )

@@ -35,7 +35,7 @@ from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.expression import expression_recipe
 from gan_jax.recipes.expression_drives import Drive, class_drive, strength_drive
-from gan_jax.schedules import linear_decay
+from gan_jax.schedules import linear_decay, linear_warm_up
 
 SMOKE_PICTURES = "runs/smoke_expressions"
 LEAF = "expression"
@@ -55,11 +55,13 @@ def get_config(argument: str = "") -> Config:
     config.data.channels = 3
     config.reading_turns = 3  # of the discriminator, on real pictures alone, a step
     config.expressions = ("happy", "neutral")  # the folders' names, or labels of labels.csv
-    config.expression_weight = 1.0
+    config.reading_weight = 1.0  # of the discriminator
+    config.expression_weight = 0.1  # of what is read off translations
     config.cycle_weight = 10.0
-    config.mask_weight = 0.1
+    config.change_weight = 5.0  # reached at step `change_warm_up`
+    config.change_warm_up = 1500
     config.variation_weight = 0.1
-    config.r1_weight = 1.0
+    config.r1_weight = 0.1
     config.ema_decay = 0.99
     config.decay = {"begin": 1500, "end": 3000}  # of the learning rates, in steps: down to 0
     config.generator = {"width": 16, "blocks": 3, "learning_rate": 6e-4, "b1": 0.5}
@@ -166,7 +168,7 @@ def drive_of(config: Config) -> Drive:
 
 def get_recipe(config: Config) -> Recipe:
     size, dtype = config.data.size, compute_dtype(config)
-    names = ("expression", "cycle", "mask", "variation", "r1")
+    names = ("reading", "expression", "cycle", "change", "variation", "r1")
     drive = drive_of(config)
     return expression_recipe(
         generator=StarGANTranslator(
@@ -174,11 +176,17 @@ def get_recipe(config: Config) -> Recipe:
             config.generator.width,
             config.generator.blocks,
             heads="mask",
+            skips=True,
+            upsample="resize",
             modulated=True,
             dtype=dtype,
         ),
         discriminator=StarGANDiscriminator(
-            config.discriminator.width, size, drive.outputs, dtype=dtype
+            config.discriminator.width,
+            size,
+            drive.outputs,
+            conditions=drive.told,
+            dtype=dtype,
         ),
         drive=drive,
         loss=losses.non_saturating,
@@ -187,7 +195,8 @@ def get_recipe(config: Config) -> Recipe:
         schedules={
             f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
             for name in ("generator", "discriminator")
-        },
+        }
+        | {"change_weight": linear_warm_up(config.change_warm_up)},
         reading_turns=config.reading_turns,
     )
 

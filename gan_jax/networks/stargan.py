@@ -45,8 +45,7 @@ class Judgement(NamedTuple):
     """What the discriminator says, float32.
 
     Attributes:
-        logits: `[B, h, w, M]`, positive for real, each of one part of the picture; M is 1 but where
-            parts of two sizes are judged.
+        logits: `[B, h, w]`, positive for real, each of one part of the picture.
         condition: `[B, K]`, the condition that it reads off: logits of attributes or classes
             (StarGAN), or the strengths of an expression (GANimation).
     """
@@ -88,12 +87,12 @@ class StarGANTranslator(nn.Module):
         heads: "colour" paints the whole picture (StarGAN); "mask" makes a mask beside the colours:
             `images = mask · given + (1 - mask) · colour` (GANimation). Other names raise
             UsageError.
-        modulated: a condition `[B, K]` also scales and shifts what each normalisation gives, as in
-            StarGAN v2, which is learnt many times sooner; no part of the papers' network. False for
-            a condition `[B, H, W, K]`, which no normalisation takes away.
+        modulated: a condition `[B, K]` is not laid over the picture but scales and shifts what each
+            normalisation gives, as in StarGAN v2, which is learnt many times sooner; no part of the
+            papers' network. False for maps `[B, H, W, K]`, which no normalisation takes away.
         skips: features on the way down are added to those of their size on the way up, the heads
-            see the picture itself too, whose colours normalisations take away, and what is painted
-            starts near it, at tanh(2 · picture); no part of the papers' network.
+            see the picture itself too, whose colours normalisations take away; no part of the
+            papers' network.
         upsample: "transposed", 4x4 of stride 2 as published; or "resize", each pixel four times,
             then 3x3, which leaves no checkerboards. Other names raise UsageError.
         dtype: of the computation; parameters are float32.
@@ -131,7 +130,9 @@ class StarGANTranslator(nn.Module):
             x = Convolution(features, (7, 7), name=name, **settings)(x)
             return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
-        x = jnp.concatenate([images, planes_of(condition, images)], axis=-1)
+        x = images
+        if not self.modulated:
+            x = jnp.concatenate([images, planes_of(condition, images)], axis=-1)
         x = activate(Convolution(self.width, (7, 7), **settings)(x))
         downward = []
         for multiple in (2, 4):
@@ -144,7 +145,7 @@ class StarGANTranslator(nn.Module):
             x = x + downward.pop() if self.skips else x
         x = jnp.concatenate([x, images], axis=-1) if self.skips else x
         colour = head(x, self.channels, "colour")
-        colour = jnp.tanh(colour + 2 * images if self.skips else colour)
+        colour = jnp.tanh(colour)
         if self.heads == "colour":
             return Translation(colour)
         mask = nn.sigmoid(head(x, 1, "mask"))
@@ -214,8 +215,6 @@ class StarGANDiscriminator(nn.Module):
         conditions: K. Logits are then those of a picture under the condition given with it: to the
             map of any picture come K more, weighed by its numbers (a projection, Miyato and Koyama
             2018). 0 is the papers' network, which looks at no condition.
-        local: smaller parts are judged too, by the features of two halvings before the last, as M's
-            second; no part of the papers' network.
         layers: convolutions at most, 6 as published for 128 pixels; at least 2 x 2 pixels are
             left, so that 64 pixels have 5 and 32 have 4.
         width_max: of features; 2048 is the published network's own.
@@ -226,7 +225,6 @@ class StarGANDiscriminator(nn.Module):
     size: int = 128
     outputs: int = 5
     conditions: int = 0
-    local: bool = False
     layers: int = 6
     width_max: int = 2048
     dtype: Dtype | None = None
@@ -235,7 +233,7 @@ class StarGANDiscriminator(nn.Module):
     def __call__(self, images: Array, condition: Array | None = None, *, train: bool) -> Judgement:
         layers = halvings(self.size, self.layers)
         check_side(images, self.size)
-        x, parts = images, images
+        x = images
         for index in range(layers):
             x = Convolution(
                 min(self.width << index, self.width_max),
@@ -246,26 +244,17 @@ class StarGANDiscriminator(nn.Module):
                 dtype=self.dtype,
             )(x)
             x = nn.leaky_relu(x, 0.01)
-            parts = x if index == max(layers - 3, 0) else parts
         settings = {"use_bias": False, "kernel_init": weight_init, "dtype": self.dtype}
         maps = Convolution(1 + self.conditions, (3, 3), name="logits", **settings)(x)
-        logits = maps[..., :1]
+        logits = maps[..., 0]
         if self.conditions and condition is not None:
-            weights = jnp.asarray(condition, x.dtype)[:, None, None]
-            logits = logits + jnp.sum(maps[..., 1:] * weights, axis=-1, keepdims=True)
-        if self.local:
-            of_parts = Convolution(1, (3, 3), name="local_logits", **settings)(parts)
-            logits = jnp.concatenate([spread(logits, of_parts.shape), of_parts], axis=-1)
+            weights = jnp.asarray(condition, x.dtype)
+            logits = logits + jnp.einsum("bhwk,bk->bhw", maps[..., 1:], weights)
         read = Convolution(
             self.outputs, x.shape[1:3], padding="VALID", name="condition", **settings
         )(x)
         precise = jnp.promote_types(x.dtype, jnp.float32)
         return Judgement(logits.astype(precise), read[:, 0, 0].astype(precise))
-
-
-def spread(maps: Array, shape: tuple[int, ...]) -> Array:
-    """Maps `[B, h, w, C]` over the places of a larger shape `[B, H, W, …]`, numbers repeated."""
-    return jnp.repeat(jnp.repeat(maps, shape[1] // maps.shape[1], 1), shape[2] // maps.shape[2], 2)
 
 
 def halvings(size: int, most: int) -> int:

@@ -28,8 +28,8 @@ from gan_jax.style_losses import total_variation
 from gan_jax.translation import Translation
 
 Values = Mapping[str, Array]
-TERMS = ("expression", "cycle", "mask", "variation")
-NEEDED = (*(f"{term}_weight" for term in TERMS), "r1_weight", "ema_decay")
+TERMS = ("expression", "cycle", "change", "variation")
+NEEDED = (*(f"{term}_weight" for term in TERMS), "reading_weight", "r1_weight", "ema_decay")
 
 
 def expression_recipe(
@@ -50,7 +50,9 @@ def expression_recipe(
     Args:
         loss: the adversarial pair, taken place by place.
         values: `ema_decay`, R1's `r1_weight`, and weights of what is read, of the mean absolute
-            difference of what came back, of the masks' mean (what is kept) and total variation.
+            difference of what came back (`cycle`) and of what was made (`change`) from what was
+            given, and of the masks' total variation. GANimation asks masks to open; that `change`
+            asks little to change leaves who it is alone.
         policies: of DiffAugment, on all that the discriminator sees; none where places matter.
 
     Raises:
@@ -67,7 +69,7 @@ def expression_recipe(
     def reading_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         of_real, nets = nets("discriminator", seen(batch["image"], key, 0), condition(batch))
         read = jnp.mean(reading(of_real.condition, batch))
-        return values["expression_weight"] * read, Aux(nets, extra, {"expression": read})
+        return values["reading_weight"] * read, Aux(nets, extra, {"expression": read})
 
     def discriminator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
@@ -81,10 +83,10 @@ def expression_recipe(
         read = jnp.mean(reading(of_real.condition, batch))
 
         def verdict(images: Array) -> Array:
-            return jnp.mean(judge(images, own).logits, (1, 2, 3))
+            return jnp.mean(judge(images, own).logits, (1, 2))
 
         r1 = jnp.mean(penalties.r1(verdict, real))
-        value = adversarial + values["expression_weight"] * read + values["r1_weight"] * r1
+        value = adversarial + values["reading_weight"] * read + values["r1_weight"] * r1
         means = {"real_logits": jnp.mean(of_real.logits), "fake_logits": jnp.mean(of_fake.logits)}
         return value, Aux(nets, extra, means | {"expression": read, "r1": r1})
 
@@ -102,12 +104,17 @@ def expression_recipe(
         terms = {
             "expression": jnp.mean(reading(of_fake.condition, target)),
             "cycle": jnp.mean(jnp.abs(back.images - real)),
-            "mask": jnp.mean(masks),
+            "change": jnp.mean(jnp.abs(there.images - real)),
             "variation": jnp.mean(total_variation(masks)),
         }
         value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in TERMS)
-        saturation = {"mask_full": jnp.mean(masks > 0.95), "mask_empty": jnp.mean(masks < 0.05)}
-        return value, Aux(nets, extra, {"adversarial": adversarial} | terms | saturation)
+        watched = {
+            "adversarial": adversarial,
+            "mask": jnp.mean(masks),
+            "mask_full": jnp.mean(masks > 0.95),
+            "mask_empty": jnp.mean(masks < 0.05),
+        }
+        return value, Aux(nets, extra, terms | watched)
 
     def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
         target = drive.retarget(batch, rolled(batch, 1))

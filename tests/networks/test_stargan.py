@@ -83,7 +83,7 @@ def test_the_discriminator_at_other_sizes(size, settings, left, features):
     module = StarGANDiscriminator(size=size, outputs=7, **settings)
     pictures = jnp.zeros((2, size, size, 4))
     judgement, variables = shapes_of(module, pictures)
-    assert judgement.logits.shape == (2, left, left, 1) and judgement.condition.shape == (2, 7)
+    assert judgement.logits.shape == (2, left, left) and judgement.condition.shape == (2, 7)
     assert judgement.logits.dtype == judgement.condition.dtype == jnp.float32
     params = variables["params"]
     assert params["logits"]["kernel"].shape == (3, 3, features, 1)
@@ -156,7 +156,7 @@ def test_the_translator_is_the_written_architecture(skips, upsample):
     p = variables["params"]
     found = apply(module, variables, PICTURES, MAPS)
     x = plain_trunk(p, PICTURES, MAPS, skips)
-    colour = jnp.tanh(convolve(x, p["colour"]) + 2 * skips * PICTURES)
+    colour = jnp.tanh(convolve(x, p["colour"]))
     mask = 1 / (1 + jnp.exp(-convolve(x, p["mask"])))
     np.testing.assert_allclose(found.colour, colour, atol=1e-5)
     np.testing.assert_allclose(found.mask, mask, atol=1e-5)
@@ -186,34 +186,27 @@ def test_the_discriminator_is_the_written_architecture():
         x = convolve(x, p[f"Convolution_{index}"], 2, 1)
         x = jnp.where(x > 0, x, 0.01 * x)
     found = apply(module, variables, pictures)
-    np.testing.assert_allclose(found.logits, convolve(x, p["logits"]), atol=1e-5)
+    np.testing.assert_allclose(found.logits, convolve(x, p["logits"])[..., 0], atol=1e-5)
     by_hand = np.einsum("bhwi,hwio->bo", x, p["condition"]["kernel"])
     np.testing.assert_allclose(found.condition, by_hand, atol=1e-5)
     assert np.std(found.logits) > 0.05 and np.std(found.condition) > 0.05
 
 
-def test_logits_under_a_condition_and_of_smaller_parts():
-    """At 16 pixels, of which 2 x 2 are left: their maps weighed by the condition's numbers, beside
-    the logits of the 8 x 8 features of the first convolution; without a condition, of any."""
-    module = StarGANDiscriminator(4, 16, outputs=2, conditions=5, local=True)
+def test_logits_under_a_condition():
+    """Maps weighed by the condition's numbers; without a condition, those of any picture."""
+    module = StarGANDiscriminator(4, 16, outputs=2, conditions=5)
     variables = variables_of(module, PICTURES, VECTORS)
     p = variables["params"]
-    features, x = [], PICTURES
+    x = PICTURES
     for index in range(3):
         x = convolve(x, p[f"Convolution_{index}"], 2, 1)
         x = jnp.where(x > 0, x, 0.01 * x)
-        features.append(x)
     maps = np.asarray(convolve(x, p["logits"]))
     of_any = maps[..., 0]
     told = of_any + np.einsum("bhwk,bk->bhw", maps[..., 1:], VECTORS)
-    parts = convolve(features[0], p["local_logits"])[..., 0]
-    for found, whole in (
-        (apply(module, variables, PICTURES, VECTORS).logits, told),
-        (apply(module, variables, PICTURES).logits, of_any),
-    ):
-        assert found.shape == (len(PICTURES), 8, 8, 2)
-        np.testing.assert_allclose(found[..., 0], np.kron(whole, np.ones((4, 4))), atol=1e-5)
-        np.testing.assert_allclose(found[..., 1], parts, atol=1e-5)
+    found = apply(module, variables, PICTURES, VECTORS).logits
+    np.testing.assert_allclose(found, told, atol=1e-5)
+    np.testing.assert_allclose(apply(module, variables, PICTURES).logits, of_any, atol=1e-5)
     assert np.std(told - of_any) > 0.01
 
 
@@ -238,10 +231,8 @@ def test_a_condition_that_modulates():
         x = x - x.mean((1, 2), keepdims=True)
         return x / jnp.sqrt((x**2).mean((1, 2), keepdims=True) + 1e-5) * (1 + scale) + shift
 
-    planes = np.tile(VECTORS[:, None, None], (1, 16, 16, 1))
-    x = jnp.concatenate([PICTURES, planes], -1)
     norms = [p[f"StyleNormalisation_{index}"] for index in range(5)]
-    x = jax.nn.relu(modulate(convolve(x, p["Convolution_0"]), norms[0]))
+    x = jax.nn.relu(modulate(convolve(PICTURES, p["Convolution_0"]), norms[0]))
     x = jax.nn.relu(modulate(convolve(x, p["Convolution_1"], 2, 1), norms[1]))
     x = jax.nn.relu(modulate(convolve(x, p["Convolution_2"], 2, 1), norms[2]))
     h = modulate(convolve(x, block["Convolution_0"]), block["StyleNormalisation_0"])

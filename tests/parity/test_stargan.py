@@ -122,7 +122,7 @@ class Judge(Named):
     def forward(self, x):
         for layer in self.numbered("Convolution"):
             x = functional.leaky_relu(layer(x), 0.01)
-        return self.logits(x)[:, 0, :, :, None], self.condition(x)[:, :, 0, 0]
+        return self.logits(x)[:, 0], self.condition(x)[:, :, 0, 0]
 
 
 def around(inputs, features):

@@ -24,7 +24,8 @@ SIZE, SIDE, CLASSES, RATE, TURNS = 5, 4, 3, 0.05, 2
 VALUES = {
     "expression_weight": 2.0,
     "cycle_weight": 3.0,
-    "mask_weight": 0.5,
+    "change_weight": 0.5,
+    "reading_weight": 2.5,
     "variation_weight": 0.7,
     "r1_weight": 1.5,
     "ema_decay": 0.5,
@@ -63,7 +64,7 @@ class Judge(nn.Module):
         if condition is not None:
             flat = condition.reshape(len(images), -1)
             logits = logits + nn.Dense(4, use_bias=False, name="told")(flat)
-        return Judgement(logits.reshape(-1, 2, 2, 1), nn.Dense(self.outputs, name="condition")(x))
+        return Judgement(logits.reshape(-1, 2, 2), nn.Dense(self.outputs, name="condition")(x))
 
 
 def one_hot(batch):
@@ -202,7 +203,7 @@ def test_reading_is_learned_of_real_pictures(situation):
     value, aux = loss_of(made, 0, nets, given, key)
     expected = crossed(hand.judge(arrays["image"], own(arrays))[1], arrays["expression"]).mean()
     np.testing.assert_allclose(aux.metrics["expression"], expected, rtol=1e-5)
-    np.testing.assert_allclose(value, 2 * expected, rtol=1e-5)
+    np.testing.assert_allclose(value, 2.5 * expected, rtol=1e-5)
 
 
 def test_the_discriminator_s_loss(situation):
@@ -220,7 +221,7 @@ def test_the_discriminator_s_loss(situation):
     for name, number in expected.items():
         np.testing.assert_allclose(aux.metrics[name], number, rtol=1e-4, err_msg=name)
     adversarial = (softplus(-real_logits) + softplus(fake_logits)).mean()
-    whole = adversarial + 2 * expected["expression"] + 1.5 * expected["r1"]
+    whole = adversarial + 2.5 * expected["expression"] + 1.5 * expected["r1"]
     np.testing.assert_allclose(value, whole, rtol=1e-5)
 
 
@@ -235,6 +236,7 @@ def test_the_generator_s_loss(situation):
         "adversarial": softplus(-logits).mean(),
         "expression": crossed(read, asked["expression"]).mean(),
         "cycle": np.abs(back - arrays["image"]).mean(),
+        "change": np.abs(fake - arrays["image"]).mean(),
         "mask": masks.mean(),
         "variation": variation(masks),
         "mask_full": (masks > 0.95).mean(),
@@ -243,7 +245,7 @@ def test_the_generator_s_loss(situation):
     assert expected["mask_full"] > 0 and expected["mask_empty"] > 0
     for name, number in expected.items():
         np.testing.assert_allclose(aux.metrics[name], number, rtol=1e-4, err_msg=name)
-    weights = {"adversarial": 1, "expression": 2, "cycle": 3, "mask": 0.5, "variation": 0.7}
+    weights = {"adversarial": 1, "expression": 2, "cycle": 3, "change": 0.5, "variation": 0.7}
     whole = sum(weight * expected[name] for name, weight in weights.items())
     np.testing.assert_allclose(value, whole, rtol=1e-5)
 
