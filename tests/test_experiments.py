@@ -11,6 +11,7 @@ from gan_jax.errors import UsageError
 from gan_jax.experiment import load_experiment
 from gan_jax.program import build, step_of
 from tests.conftest import EXPERIMENTS
+from tests.marks import LONG
 
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))
 KINDS = ("digits_mlp",)
@@ -21,7 +22,8 @@ ALIKE = (
     *("avatars_stabilisers", "avatars_wgan_gp", "avatars_stylegan2", "folder_persona"),
     *("avatars_expression_landmarks", "folder_expression", "avatars_dcgan", "cifar10_dcgan"),
     *("cifar10_wgan_gp", "avatars_vaegan", "avatar_encoder", "avatar_landmarks"),
-    *("avatars_r3gan", "avatars_persona"),
+    *("avatars_r3gan", "avatars_persona", "avatars_stylegan", "cifar10_biggan", "cifar10_sngan"),
+    *("avatar_judge", "digits_ada", "folder_dcgan", "mnist_dcgan"),
 )
 """Those that run what others run too, or compile for minutes: by hand."""
 
@@ -37,7 +39,7 @@ BFLOAT16 = ("precision", "bfloat16")
 def marks(name):
     if name in KINDS:
         return ()
-    return (pytest.mark.slow, pytest.mark.long) if name in ALIKE else pytest.mark.slow
+    return LONG if name in ALIKE else pytest.mark.slow
 
 
 def shapes(tree):

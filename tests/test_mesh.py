@@ -11,6 +11,7 @@ from gan_jax.experiment import load_experiment
 from gan_jax.mesh import AXIS, check_batch, make_mesh, put_batches, replicated, rows_of_process
 from gan_jax.program import build
 from tests.conftest import EXPERIMENTS
+from tests.marks import LONG
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (1, 1), (3, 3), (4, 4)])
@@ -83,9 +84,7 @@ def test_batches_are_split_along_their_rows_alone():
 
 
 @pytest.mark.parametrize("view", ["global", "per_device"])
-@pytest.mark.parametrize(
-    "name", ["digits_mlp", pytest.param("avatars_dcgan", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["digits_mlp", pytest.param("avatars_dcgan", marks=LONG)])
 def test_each_device_does_its_share(name, view):
     """Of generating too, whose noise comes from no batch."""
 

@@ -11,9 +11,9 @@ from gan_jax.bench_rounds import pictures
 from gan_jax.experiment import load_experiment
 from gan_jax.program import Program, build
 from tests.conftest import EXPERIMENTS
+from tests.marks import LONG, only
 from tests.tiny import assert_bit_equal, leaves
 
-LONG = (pytest.mark.slow, pytest.mark.long)
 NAMES = (
     *("avatars_vae", "avatars_vaegan", "avatars_infogan", "avatars_pix2pix", "avatars_cyclegan"),
     *("avatars_expression", "avatars_adain", "avatars_gatys"),
@@ -23,14 +23,11 @@ ALIKE = (
     pytest.param("avatars_expression_landmarks", marks=LONG),
     pytest.param("avatars_persona", marks=LONG),
 )
-IN_CI = ("avatars_vae", "avatars_pix2pix", "avatars_expression", "avatars_gatys")
-"""One network, two, three phases, pixels; the grid over the others is for before a release."""
+IN_CI = ("avatars_expression", "avatars_gatys")
+"""Three phases, and pixels; the grid over the others is for before a release."""
 ROUNDS = 4
 each = pytest.mark.parametrize("name", (*NAMES, *ALIKE))
-some_in_ci = pytest.mark.parametrize(
-    "name",
-    (*(name if name in IN_CI else pytest.param(name, marks=LONG) for name in NAMES), *ALIKE),
-)
+some_in_ci = pytest.mark.parametrize("name", (*only(IN_CI, NAMES), *ALIKE))
 
 
 @functools.cache

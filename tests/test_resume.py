@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.conftest import EXPERIMENTS, ROOT, command
+from tests.marks import LONG
 from tests.runs import assert_same_run
 
 NAMES = ("digits_mlp", "avatars_dcgan")
@@ -19,11 +20,16 @@ DEFAULT = ("digits_mlp", 4)
 
 
 def cases(*ways):
-    """(way, experiment, steps per call); all but one are slow."""
+    """(way, experiment, steps per call); all but one are slow, and those of a GAN that are no
+    kills are long."""
+
+    def marks(way, name, k):
+        if (way, name, k) == ("kill", *DEFAULT):
+            return ()
+        return pytest.mark.slow if way == "kill" or name == DEFAULT[0] else LONG
+
     return [
-        pytest.param(
-            way, name, k, marks=() if (way, name, k) == ("kill", *DEFAULT) else pytest.mark.slow
-        )
+        pytest.param(way, name, k, marks=marks(way, name, k))
         for way in ways
         for name in NAMES
         for k in (1, 4)

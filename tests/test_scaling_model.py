@@ -16,6 +16,7 @@ from gan_jax.ops.convolution import in_form
 from gan_jax.recipe import Phase
 from gan_jax.state import NetState
 from tests.conftest import EXPERIMENTS, ROOT
+from tests.marks import only
 
 FILE = ROOT / "benchmarks" / "scaling_model.py"
 
@@ -86,7 +87,7 @@ def test_a_name_stands_once(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("view", ["global", "per_device"])
+@pytest.mark.parametrize("view", only(["global"], ["global", "per_device"]))
 def test_the_compiler_adds_up_what_the_model_says(model, view):
     """Each phase's turn stands once in the program. The rest are metrics, a bias whose gradient is
     a sum of BatchNorm's, and statistics that a phase leaves alone."""
@@ -139,6 +140,7 @@ def test_biggan_is_of_the_published_size(model):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_document_holds_its_tables():
     command = [sys.executable, str(FILE)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)

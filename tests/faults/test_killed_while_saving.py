@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import only
+
 WORKER = Path(__file__).with_name("save_forever.py")
 
 
@@ -39,7 +41,7 @@ def steps(lines, what):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [3, 25])
+@pytest.mark.parametrize("kills", only([3], [3, 25]))
 def test_killed_at_random_moments(tmp_path, kills):
     moments = random.Random(0)
     newest = -1
