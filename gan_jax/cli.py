@@ -69,7 +69,11 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Overrides]:
     conditions: Overrides = []
     if wanted == "translate":
         conditions, rest = split_pairs(rest, "--condition.")
-    namespace = parser.parse_args(rest)
+    namespace, unknown = parser.parse_known_args(rest)
+    if unknown:
+        raise UsageError(
+            f"unrecognized arguments: {' '.join(unknown)} (see gan-jax {namespace.verb} --help)"
+        )
     namespace.conditions = conditions
     if not namespace.verb and not namespace.version:
         parser.print_help()

@@ -196,7 +196,7 @@ def choose(argument: str, config: Config, **settings: Callable[[Config], None]) 
     """
     if argument and argument not in settings:
         raise UsageError(
-            f"no setting {argument!r} in this experiment; there is {', '.join(settings)}"
+            f"no setting {argument!r} in this experiment{_nearest(argument, settings)}"
         )
     if argument:
         settings[argument](config)

@@ -184,6 +184,11 @@ def named(names: Sequence[str], evaluators: Mapping[str, Evaluator]) -> list[Eva
 
 
 def _by_data(experiment: Experiment) -> Evaluator:
+    """Raises UsageError where pictures are made of others, which these do not measure."""
+    if experiment.recipe().given:
+        raise UsageError(
+            f"{experiment.name} has no metrics of its own: name some, as --metrics=latency"
+        )
     is_avatars = experiment.config.data.name.startswith("avatars/")
     return EVALUATORS["avatars"] if is_avatars else Fidelity()
 

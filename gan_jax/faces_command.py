@@ -79,8 +79,9 @@ def cut_faces(arguments: argparse.Namespace, console: Console) -> int:
         raise UsageError("faces go to a folder: --out=FOLDER")
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"--out={out}: lies in {source}; its faces would be searched for faces")
-    if source.is_file():
-        raise DataError(f"{source}: a file: give the folder that its pictures lie in")
+    if not source.is_dir():
+        what = "a file" if source.is_file() else "there is no such folder"
+        raise DataError(f"{source}: {what}: give the folder that the pictures lie in")
     files = open_folder(str(source), split="all", labels="none").files
     names, rows, faceless, unreadable = names_of(files), [], 0, 0
     check_files(out, [out / name for name in names.values()], [source / file for file in files])
@@ -105,16 +106,16 @@ def cut_faces(arguments: argparse.Namespace, console: Console) -> int:
     write_whole(out / TABLE, table(rows).encode())
     unread = f"; {unreadable} cannot be read" if unreadable else ""
     without = f"; {faceless} without one: searched for {detector[1]}" if faceless else ""
-    console.say(f"{len(rows)} faces of {len(files)} pictures in {out}{unread}{without}")
+    console.say(f"faces cut out of {len(rows)} of {len(files)} pictures: {out}{unread}{without}")
     return 0
 
 
 def nothing(count: int, unreadable: int, searched: str) -> str:
     """Why none of so many pictures gave a face."""
     if unreadable == count:
-        return f"none of its {count} pictures can be read"
+        return f"none of its pictures can be read ({count})"
     unread = f", of which {unreadable} cannot be read" if unreadable else ""
-    return f"no face found in any of its {count} pictures{unread}; searched for {searched}"
+    return f"no face found in its pictures ({count}{unread}); searched for {searched}"
 
 
 def row(file: str, picture: str, face: Face) -> dict[str, str]:

@@ -131,6 +131,7 @@ class Trained:
         recipe = self.program.recipe
         if recipe.latents is None or self.sampler is None or recipe.given:
             needs = f"; it is given {', '.join(recipe.given)}" if recipe.given else ""
+            needs += " (gan-jax translate gives it yours)" if recipe.translation else ""
             raise UsageError(
                 f"the recipe of {self.directory} generates no pictures from noise{needs}"
             )

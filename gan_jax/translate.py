@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         help="FILE.png: the translation, of several each below its picture; a folder: single "
-        "pictures under their own names (default WORKDIR/translated-STEP.png)",
+        "pictures under their own names (default WORKDIR/translated-STEP-CONDITIONS.png)",
     )
     add_face_arguments(parser, "--face", "none")
     parser.epilog = (
@@ -76,7 +76,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     trained = load(arguments.workdir, step=step, say=console.say)
     check_references(trained, bool(references))
     parsed = [translation_of(trained).parse(each) for each in asked]
-    out = arguments.out or arguments.workdir / f"translated-{trained.step}.png"
+    by_default = "-".join(["translated", str(trained.step), *dict(arguments.conditions).values()])
+    out = arguments.out or arguments.workdir / f"{by_default}.png"
     targets = targets_of(out, files, asked, references)
     form, reader = geometry(trained.config), face_reader(arguments) or read
     images = reader(files, form, console)
@@ -90,8 +91,9 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
         for target, picture in zip(targets, itertools.chain(*made), strict=True):
             save_png(target, picture)
     what = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
-    how = f" in {len(made)} ways" if made[1:] else ""
-    console.say(f"{what} translated{how} by step {trained.step} in {out}")
+    ways = ", ".join(" ".join(each.values()) for each in asked) if made[1:] else ""
+    how = f" in {len(made)} ways ({ways})" if ways else ""
+    console.say(f"{what} translated{how} by the checkpoint of step {trained.step}: {out}")
     return 0
 
 
@@ -212,7 +214,10 @@ def translation_of(trained: Trained) -> Translation:
     """Raises UsageError where the recipe does not translate."""
     translation = trained.program.recipe.translation
     if translation is None:
-        raise UsageError(f"the recipe of {trained.directory} translates no pictures of yours")
+        raise UsageError(
+            f"the recipe of {trained.directory} translates no pictures of yours: gan-jax sample "
+            "shows what it makes"
+        )
     return translation
 
 

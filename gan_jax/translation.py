@@ -78,8 +78,9 @@ class Translation:
             if name not in self.conditions:
                 close = difflib.get_close_matches(name, self.conditions, n=1, cutoff=0.5)
                 nearest = f"; the nearest is {close[0]!r}" if close else ""
-                known = ", ".join(self.conditions) or "none"
-                raise UsageError(f"no condition {name!r}{nearest} (there are: {known})")
+                known = f"there are {', '.join(self.conditions)}"
+                known = known if self.conditions else "this recipe takes none"
+                raise UsageError(f"no condition {name!r}{nearest}; {known}")
         values = {}
         for name, condition in self.conditions.items():
             value = condition.parse(name, given[name]) if name in given else condition.default

@@ -108,7 +108,7 @@ def test_paths_that_are_no_experiment(write, tmp_path):
         load_experiment(str(tmp_path / "no_folder" / "none.py"))
     with pytest.raises(UsageError, match="is no Python file"):
         load_experiment(str(write("", "made.txt")))
-    with pytest.raises(UsageError, match="no setting 'huge' in this experiment; there is small"):
+    with pytest.raises(UsageError, match="no setting 'huge' in this experiment; there are small"):
         load_experiment(f"{path}:huge")
     silent = write("from gan_jax.config import base_config as get_config\n" + WHOLE.partition(
         "return choose")[2].partition("\n")[2], "silent.py")  # fmt: skip

@@ -48,7 +48,7 @@ def test_a_folder(detected, tmp_path, capsys):
     assert f"{source}/sad/c.png: no face found\n" in errors
     assert f"{source}/sad/d.png: not a picture" in errors
     last = "1 cannot be read; 1 without one: searched for a red or green face"
-    assert f"3 faces of 5 pictures in {out}; {last}\n" in errors
+    assert f"faces cut out of 3 of 5 pictures: {out}; {last}\n" in errors
     assert "5/5" in errors
     made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
     assert made == ["faces.csv", "happy/a.bmp.png", "happy/a.png.png", "sad/b.png"]
@@ -69,16 +69,16 @@ def test_no_face_at_all(detected, tmp_path, capsys):
     errors = capsys.readouterr().err
     assert "source/a.png: no face found" in errors
     # What was searched for may say what is missing: the library that finds photographs.
-    last = "no face found in any of its 1 pictures; searched for a red or green face\n"
+    last = "no face found in its pictures (1); searched for a red or green face\n"
     assert errors.endswith(last)
     (tmp_path / "source" / "b.png").write_text("no picture")
     assert run(arguments) == 5
     errors = capsys.readouterr().err
     assert "source/b.png: not a picture" in errors
-    assert "any of its 2 pictures, of which 1 cannot be read; searched for" in errors
+    assert "in its pictures (2, of which 1 cannot be read); searched for" in errors
     (tmp_path / "source" / "a.png").write_text("no picture")
     assert run(arguments) == 5
-    assert capsys.readouterr().err.endswith("source: none of its 2 pictures can be read\n")
+    assert capsys.readouterr().err.endswith("source: none of its pictures can be read (2)\n")
     assert not (tmp_path / "out").exists()
 
 

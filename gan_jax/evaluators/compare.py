@@ -74,7 +74,7 @@ def check_measures(measures: Sequence[str]) -> None:
     unknown = [measure for measure in measures if measure not in MEASURES]
     if unknown or not measures:
         what = f"no metric {unknown[0]!r}" if unknown else "no metric is named"
-        raise UsageError(f"{what}; there are {', '.join(MEASURES)}")
+        raise UsageError(f"{what}; of pictures alone there are {', '.join(MEASURES)}")
 
 
 def least_counts(measure: str, protocol: Protocol) -> tuple[int, int]:

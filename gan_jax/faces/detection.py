@@ -74,7 +74,9 @@ def find_face(detector: tuple[Detect, str], image: np.ndarray, name: str) -> Fac
     detect, searched = detector
     face = detect(as_rgb(image))
     if face is None:
-        raise NoFaceError(f"{name}: no face found; searched for {searched}")
+        raise NoFaceError(
+            f"{name}: no face found; searched for {searched} (--face=none takes it whole)"
+        )
     return face
 
 

@@ -66,7 +66,9 @@ def main(arguments: argparse.Namespace, console: Console) -> None:
     else:
         films = [grid(frame) for frame in pictures.swapaxes(0, 1)]
         save_frames(out, films, arguments.fps)
-    console.say(f"{arguments.count} keyframes, {len(at.reshape(-1))} pictures each way, in {out}")
+    console.say(
+        f"{arguments.count} keyframes and between, {len(at.reshape(-1))} pictures a walk, in {out}"
+    )
 
 
 def check_fps(fps: float, form: str) -> None:

@@ -103,7 +103,7 @@ def graded_class_drive(names: Sequence[str], neutral: int) -> Drive:
         condition=condition,
         reading=reading,
         conditions={
-            "expression": Choice(tuple(names), neutral),
+            "expression": Choice(tuple(names), None),
             "intensity": Number(0.0, 1.0, 1.0),
         },
         recognised=lambda outputs: Recognised(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax.cli import run
 from gan_jax.data.check import SHOWN, check_source
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.open import open_source
@@ -154,3 +155,15 @@ def test_captions_are_drawn_under_labelled_pictures():
     assert labelled.shape[0] == bare.shape[0] + 14
     np.testing.assert_array_equal(labelled[:68], bare[:68])
     assert labelled[68:-4].min() < 100, "no ink"
+
+
+def test_single_pictures_of_a_source(tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["data", "preview", "digits", "--size=8", "--count=3", f"--out={out}"]
+    assert run(arguments) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    example = source("digits", 8, 4)[1]["image"]
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "0001.png")), example)
+    assert "3 of 1797 pictures of digits" in capsys.readouterr().err
+    assert run(["data", "preview", f"folder:{out}", f"--out={out}/more"]) == 2
+    assert "whose pictures are shown" in capsys.readouterr().err

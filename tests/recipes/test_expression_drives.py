@@ -48,7 +48,10 @@ def test_a_class_with_its_intensity():
     ]
     assert drive.outputs == 4
     np.testing.assert_allclose(drive.reading(jnp.asarray(outputs), batch), expected, rtol=1e-5)
-    assert drive.conditions["intensity"] == Number(0.0, 1.0, 1.0)
+    assert drive.conditions == {
+        "expression": Choice(NAMES, None),  # which has to be named
+        "intensity": Number(0.0, 1.0, 1.0),
+    }
 
 
 def test_strengths():
