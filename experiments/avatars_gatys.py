@@ -4,11 +4,12 @@
     gan-jax translate runs/avatars_gatys picture.png --reference=style.png
 
 The run takes the first avatars as contents and others as styles, all at once, and its log has the
-losses; `translate` does the same for a picture of yours, by `translate.steps` of L-BFGS with a line
-search, or of Adam. `--config.data.name=folder:PATH --config.styles=folder:PATH` optimise your own
-pictures in a run; `--config.optimizer=lbfgs` has a run use L-BFGS too, in steps of `learning_rate`.
-The features are those of the avatar encoder, which comes with the package; with
-`--config.encoder=vgg19` those of VGG-19, whose weights are yours to import.
+losses; `translate` does the same for a picture of yours, by so many steps of L-BFGS with a line
+search, or of Adam, as the run was trained with `--config.translate.steps`.
+`--config.data.name=folder:PATH --config.styles=folder:PATH` optimise your own pictures in a run;
+`--config.optimizer=lbfgs` has a run use L-BFGS too, in steps of `learning_rate`. The features are
+those of the avatar encoder, which comes with the package; with `--config.encoder=vgg19` those of
+VGG-19, whose weights are yours to import.
 
 Expected on two CPU cores: two minutes for the eight pairs, in which the styles' loss halves and
 faces stay faces; a minute or two for a picture of yours. `:smoke` takes seconds.

@@ -76,8 +76,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     trained = load(arguments.workdir, step=step, say=console.say)
     check_references(trained, bool(references))
     parsed = [translation_of(trained).parse(each) for each in asked]
-    by_default = "-".join(["translated", str(trained.step), *dict(arguments.conditions).values()])
-    out = arguments.out or arguments.workdir / f"{by_default}.png"
+    name = "-".join(["translated", str(trained.step), *dict(arguments.conditions).values()])
+    out = arguments.out or arguments.workdir / f"{name.replace('/', '-')}.png"
     targets = targets_of(out, files, asked, references)
     form, reader = geometry(trained.config), face_reader(arguments) or read
     images = reader(files, form, console)

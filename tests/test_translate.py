@@ -122,7 +122,7 @@ def test_one_picture_and_several(trained, tmp_path, capsys):
     assert sorted(f.name for f in (tmp_path / "folder").iterdir()) == ["first.png", "second.png"]
 
 
-def test_a_strip_of_several_values(trained, tmp_path):
+def test_a_strip_of_several_values(trained, tmp_path, capsys):
     directory, references = trained
     if references == "required":
         pytest.skip("the same with a reference")
@@ -141,6 +141,13 @@ def test_a_strip_of_several_values(trained, tmp_path):
     assert {file.name for file in (tmp_path / "each").iterdir()} == names
     wrong = [*values[:1], "--condition.tone=dark,brigth"]
     assert run(["translate", str(directory), *files, *wrong]) == 2
+    capsys.readouterr()
+    assert run(["translate", str(directory), *files, *values]) == 0
+    own = directory / "translated-1-0,0.1,0.4-bright.png"  # no other question's
+    assert own.read_bytes() == (tmp_path / "s.png").read_bytes()
+    ways = "2 pictures translated in 3 ways (0 bright, 0.1 bright, 0.4 bright)"
+    assert ways in capsys.readouterr().err
+    own.unlink()
 
 
 def test_no_picture_is_left_out_of_a_sheet():
