@@ -32,6 +32,7 @@ from gan_jax.latents_command.opened import (
     FILMS,
     Opened,
     add_run_arguments,
+    add_stored_argument,
     check_at_least,
     check_out,
     open_run,
@@ -68,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "them; the directions lie in FILE.npz beside it (default "
         "WORKDIR/latents-directions-STEP.png)",
     )
+    add_stored_argument(parser)
     parser.add_argument(
         "--method", choices=("sefa", "pca"), required=True, help="SeFa, or PCA as GANSpace"
     )

@@ -15,6 +15,7 @@ from gan_jax.latents_command.opened import (
     FILMS,
     Opened,
     add_run_arguments,
+    add_stored_argument,
     check_at_least,
     check_out,
     open_run,
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         out="FILE.png: a row for each stretch; FILE.gif, FILE.mp4 or a folder: a film "
         "(default WORKDIR/latents-interpolate-STEP.png)",
     )
-    parser.add_argument("--count", type=int, default=8, help="keyframes (default 8)")
+    add_stored_argument(parser)
+    parser.add_argument("--count", type=int, help="keyframes (default 8, or all of --latents)")
     parser.add_argument(
         "--frames", type=int, help="from one keyframe to the next (default 8; 24 in a film)"
     )
@@ -49,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, console: Console) -> None:
     check_at_least(1, walks=arguments.walks)
-    check_at_least(2, count=arguments.count)
+    if arguments.count is not None:
+        check_at_least(2, count=arguments.count)
     check_out(arguments.out, FORMS, folder=True)
     form = "png" if arguments.out is None else form_of(arguments.out, FORMS)
     check_fps(arguments.fps, form)
@@ -57,6 +60,9 @@ def main(arguments: argparse.Namespace, console: Console) -> None:
     frames = (8 if is_sheet else 24) if arguments.frames is None else arguments.frames
     check_at_least(2 if is_sheet else 1, frames=frames)
     opened = open_run(arguments, console)
+    if arguments.count is None:
+        arguments.count = 8 if opened.stored is None else opened.stored.count // arguments.walks
+        check_at_least(2, count=arguments.count)
     ways = paths.stretches if is_sheet else paths.positions
     at = ways(arguments.count, frames, arguments.loop)
     pictures = walks(opened, arguments, at.reshape(-1))

@@ -9,6 +9,7 @@ from gan_jax.images import grid, save_png
 from gan_jax.latents.sheets import layers_of, mixing_sheet
 from gan_jax.latents_command.opened import (
     add_run_arguments,
+    add_stored_argument,
     check_at_least,
     check_out,
     open_run,
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         out="FILE.png: above and at the left the pictures that are mixed "
         "(default WORKDIR/latents-mixing-STEP.png)",
     )
+    add_stored_argument(parser)
     parser.add_argument("--rows", type=int, default=4, help="pictures that are changed (default 4)")
     parser.add_argument("--columns", type=int, default=4, help="... by so many (default 4)")
     parser.add_argument(

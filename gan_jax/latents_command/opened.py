@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from gan_jax.console import Console
@@ -18,6 +19,7 @@ from gan_jax.images import require_encoder
 from gan_jax.latents.model import LatentModel
 from gan_jax.latents.sheets import towards
 from gan_jax.latents.spaces import mapped
+from gan_jax.latents_command.stored import Stored, read_stored
 from gan_jax.recipe import PyTree
 from gan_jax.sample import form_of, values_of
 from gan_jax.settings import check_seed
@@ -38,6 +40,7 @@ class Opened:
         model: its generator.
         seed, label, attributes: of the latents that are drawn.
         truncation: of the pictures.
+        stored: latents that are taken instead of drawn ones.
     """
 
     trained: Trained
@@ -46,6 +49,7 @@ class Opened:
     label: int | None
     attributes: dict[str, float] | None
     truncation: float
+    stored: Stored | None = None
 
     @property
     def has_classes(self) -> bool:
@@ -59,7 +63,10 @@ class Opened:
     def latents_of_one_class(self, count: int) -> tuple[PyTree, Any]:
         """The same, of class 0 where there are classes and none is asked for."""
         first = 0 if self.has_classes and self.label is None else self.label
-        return self._drawn(count, self.seed, first)
+        if self.stored is None:
+            return self._drawn(count, self.seed, first)
+        latents, batch = self.stored.latents(self._drawn(1, self.seed, first))
+        return jax.tree.map(lambda leaf: leaf[: self._stored(count)], (latents, batch))
 
     def measured(self) -> tuple[PyTree, Any]:
         """The latents that measurements are taken from, the same for every seed."""
@@ -68,14 +75,34 @@ class Opened:
     def styles(self, count: int) -> np.ndarray:
         """`ws [count, L, W]` of the latents, truncated."""
         self.model.require_styles()
-        ws = self.model.styles(*self.latents(count))
+        ws = self.model.styles(*self.latents(count if self.stored is None else 1))
+        if self.stored is not None:
+            ws = self.stored.styles(ws[0])[: self._stored(count)]
         if self.truncation == 1:
             return ws
         mean = mapped(self.model, *self.measured()).mean(axis=0)
         return towards(mean, ws, self.truncation)
 
+    def _stored(self, count: int) -> int:
+        """Raises UsageError where the file holds fewer."""
+        assert self.stored is not None
+        if count > self.stored.count:
+            raise UsageError(
+                f"{self.stored.file} holds the latents of {self.stored.count} pictures, and "
+                f"{count} are asked for"
+            )
+        return count
+
     def _drawn(self, count: int, seed: int, label: int | None) -> tuple[PyTree, Any]:
         return self.trained.latents(count, seed=seed, label=label, attributes=self.attributes)
+
+
+def add_stored_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--latents",
+        type=Path,
+        help="FILE.npz of gan-jax latents project: those of your pictures, not drawn ones",
+    )
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, out: str, truncation: bool = True) -> None:
@@ -103,12 +130,15 @@ def open_run(arguments: argparse.Namespace, console: Console) -> Opened:
     if not math.isfinite(truncation):
         raise UsageError(f"--truncation={truncation}: must be a number")
     attributes = None if arguments.attributes is None else values_of(arguments.attributes)
+    file = getattr(arguments, "latents", None)
+    stored = None if file is None else read_stored(file)
     trained = load(arguments.workdir, step=step, say=console.say)
     trained.latents(1, seed=0, label=arguments.label, attributes=attributes)
     program = trained.program
     key, ema = sample_key(arguments.seed), not arguments.raw
     model = LatentModel(program.recipe, trained.state.nets, program.frozen, key, ema)
-    return Opened(trained, model, arguments.seed, arguments.label, attributes, truncation)
+    seed, label = arguments.seed, arguments.label
+    return Opened(trained, model, seed, label, attributes, truncation, stored)
 
 
 def check_at_least(least: int, **flags: int) -> None:
