@@ -57,9 +57,9 @@ def get_config(argument: str = "") -> Config:
     config.expressions = ("happy", "neutral")  # the folders' names, or labels of labels.csv
     config.reading_weight = 1.0  # of the discriminator
     config.expression_weight = 0.1  # of what is read off translations
-    config.cycle_weight = 60.0
-    config.change_weight = 40.0
-    config.warm_up = 3000  # steps, in which both weights grow from 0
+    config.cycle_weight = 10.0
+    config.change_weight = 5.0  # reached at step `change_warm_up`, from 0
+    config.change_warm_up = 1500
     config.variation_weight = 0.1
     config.r1_weight = 0.1
     config.ema_decay = 0.99
@@ -196,7 +196,7 @@ def get_recipe(config: Config) -> Recipe:
             f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
             for name in ("generator", "discriminator")
         }
-        | {f"{name}_weight": linear_warm_up(config.warm_up) for name in ("cycle", "change")},
+        | {"change_weight": linear_warm_up(config.change_warm_up)},
         reading_turns=config.reading_turns,
     )
 
