@@ -9,17 +9,20 @@ chose. The judge measures whether landmarks and expression come through.
 
 `--config.condition=landmarks` draws lines through the avatar's 34 landmarks instead, and
 `--config.condition=heat_maps` a Gaussian for each: of these the generator has to invent the hair,
-too. `:long` takes four times the steps, `:smoke` seconds at 32x32.
+too; in pictures of yours the package's finder looks for them. `:long` takes four times the steps,
+`:smoke` seconds at 32x32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 
 from gan_jax import losses
 from gan_jax.config import Config, base_config, choose, compute_dtype
@@ -29,11 +32,13 @@ from gan_jax.evaluators.avatar_control import AvatarControl
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.translations import Translations
 from gan_jax.heat_maps import heat_maps, outlines
+from gan_jax.networks.landmark_finder import LandmarkFinder, points_of
 from gan_jax.networks.patchgan import PatchGAN
 from gan_jax.networks.unet import UNet
 from gan_jax.ops.edges import edges
-from gan_jax.recipe import Recipe
-from gan_jax.recipes.paired import Condition, paired_recipe
+from gan_jax.recipe import Batch, Nets, Recipe
+from gan_jax.recipes.paired import paired_recipe
+from gan_jax.weights.store import Weights, find_weights
 
 
 def get_config(argument: str = "") -> Config:
@@ -88,15 +93,38 @@ def get_batch_spec(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
     }
 
 
-def condition_of(config: Config) -> tuple[str, Condition]:
-    """The leaf of a batch that is drawn, and how: `batch -> [B, size, size, K]`."""
+class Asked(NamedTuple):
+    """What the generator draws from.
+
+    Attributes:
+        given: the leaf of a batch that it is drawn of.
+        drawn: `leaf [B, …] -> [B, size, size, K]`.
+        found: `(nets, batch) -> leaf`, in pictures of a user's.
+    """
+
+    given: str
+    drawn: Callable[[Array], Array]
+    found: Callable[[Nets, Batch], Array]
+
+    def condition(self, batch: Batch) -> Array:
+        return self.drawn(batch[self.given])
+
+    def asked(self, nets: Nets, batch: Batch) -> Array:
+        return self.drawn(self.found(nets, batch))
+
+
+def asked_of(config: Config) -> Asked:
     size = config.data.size
     lines = partial(outlines, lines=LINES, size=size, width=size / 48)
     maps = partial(heat_maps, size=size, sigma=size / 64)
-    conditions: dict[str, tuple[str, Condition]] = {
-        "outline": ("image", lambda batch: edges(batch["image"])),
-        "landmarks": ("landmarks", lambda batch: lines(batch["landmarks"])),
-        "heat_maps": ("landmarks", lambda batch: maps(batch["landmarks"])),
+
+    def points(nets: Nets, batch: Batch) -> Array:
+        return points_of(nets.fixed("finder"), batch["image"])
+
+    conditions = {
+        "outline": Asked("image", edges, lambda nets, batch: batch["image"]),
+        "landmarks": Asked("landmarks", lines, points),
+        "heat_maps": Asked("landmarks", maps, points),
     }
     if config.condition not in conditions:
         raise UsageError(f"condition={config.condition!r}: must be {' or '.join(conditions)}")
@@ -105,24 +133,34 @@ def condition_of(config: Config) -> tuple[str, Condition]:
 
 def get_recipe(config: Config) -> Recipe:
     size, dtype = config.data.size, compute_dtype(config)
-    drawn, condition = condition_of(config)
+    asked = asked_of(config)
+    finder = {"finder": LandmarkFinder(len(LANDMARKS), dtype=dtype)}
     return paired_recipe(
         generator=UNet(size, config.data.channels, config.generator.width, dtype=dtype),
         discriminator=PatchGAN(
             config.discriminator.width, config.discriminator.layers, dtype=dtype
         ),
-        condition=condition,
-        given=(drawn,),
+        condition=asked.condition,
+        given=(asked.given,),
         loss=losses.non_saturating,
         values={"l1_weight": config.l1_weight, "ema_decay": config.ema_decay},
         schedules={},
+        frozen=finder if asked.given == "landmarks" else {},
+        asked=asked.asked,
     )
+
+
+def get_frozen(config: Config) -> dict[str, Weights]:
+    """The finder where landmarks are drawn; an outline needs none."""
+    if asked_of(config).given != "landmarks":
+        return {}
+    return {"finder": find_weights("avatar_landmarks", None)}
 
 
 def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
     every, samples = config.evaluate.every, config.evaluate.samples
     return (
-        Translations(every=every, samples=samples, condition=condition_of(config)[1]),
+        Translations(every=every, samples=samples, condition=asked_of(config).condition),
         AvatarControl(
             every=every, samples=samples, controls=("landmarks", "expression", "expression_vector")
         ),

@@ -90,6 +90,7 @@ def base_config() -> Config:
                 "least_variance": 0.1,  # of generated pixels, as a share of the real ones'
                 "least_coverage": 0.02,
                 "saturation": 0.995,  # share that the discriminator tells apart
+                "kept": 0.999,  # share of a picture that a translator's mask keeps
                 "rollbacks": 3,  # at most
             },
             "checkpoint_every": "500 steps",

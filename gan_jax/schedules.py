@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from gan_jax.errors import UsageError
@@ -34,6 +35,23 @@ def linear_decay(begin: int, end: int) -> Schedule:
 
     def schedule(step: Array, images_seen: Array, base: Array) -> Array:
         return base * jnp.clip((end - step) / (end - begin), 0.0, 1.0)
+
+    return schedule
+
+
+def piecewise_linear(points: Sequence[tuple[int, float]]) -> Schedule:
+    """base times the factor at each (step, factor), straight from each to the next, and as at the
+    first and the last before and after them.
+
+    Raises:
+        UsageError: no points, or steps that do not rise.
+    """
+    table = np.array(points, np.float32) if {len(point) for point in points} == {2} else None
+    if table is None or np.any(np.diff(table[:, 0]) <= 0):
+        raise UsageError(f"piecewise_linear: {points} must be (step, factor) of rising steps")
+
+    def schedule(step: Array, images_seen: Array, base: Array) -> Array:
+        return base * jnp.interp(jnp.asarray(step, jnp.float32), table[:, 0], table[:, 1])
 
     return schedule
 

@@ -159,6 +159,7 @@ def limits(config: Any) -> Limits | None:
         least_variance=settings.least_variance,
         least_coverage=settings.least_coverage,
         saturation=settings.saturation,
+        kept=settings.kept,
     )
 
 

@@ -24,7 +24,7 @@ def scripted(name, metric, values):
 
 
 def evaluations(tmp_path, *evaluators):
-    limits = Limits(least_variance=0.1, least_coverage=0.02, saturation=0.99)
+    limits = Limits(least_variance=0.1, least_coverage=0.02, saturation=0.99, kept=0.999)
     return Evaluations(
         directory=tmp_path,
         evaluators=evaluators,

@@ -19,6 +19,20 @@ def test_linear_decay(step, expected):
     np.testing.assert_allclose(schedules.linear_decay(10, 20)(step, 0, 3.0), 3.0 * expected)
 
 
+@pytest.mark.parametrize(
+    ("step", "expected"), [(0, 0.5), (2, 0.5), (4, 0.75), (6, 1.0), (16, 2.0), (26, 3.0), (99, 3.0)]
+)
+def test_piecewise_linear(step, expected):
+    schedule = schedules.piecewise_linear(((2, 0.5), (6, 1.0), (26, 3.0)))
+    np.testing.assert_allclose(schedule(step, 0, 4.0), 4.0 * expected)
+
+
+@pytest.mark.parametrize("points", [(), ((5, 1.0), (5, 2.0)), ((5, 1.0), (2, 1.0)), ((1, 2, 3),)])
+def test_points_that_are_none(points):
+    with pytest.raises(UsageError, match=r"must be \(step, factor\) of rising steps"):
+        schedules.piecewise_linear(points)
+
+
 def test_inverse_time():
     np.testing.assert_allclose(schedules.inverse_time(0.5)(4, 0, 6.0), 2.0)
 

@@ -1,4 +1,5 @@
-"""Signs of collapse in an evaluation: pictures all alike, modes lost, a saturated discriminator."""
+"""Signs of collapse in an evaluation: pictures all alike, modes lost, a saturated discriminator,
+a mask that keeps everything."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ class Limits:
         least_coverage: of `coverage`, the share of real pictures with a generated one near.
         saturation: of `saturation`, the share of pictures of which the discriminator tells rightly
             whether they are real; near 1 it leaves the generator no gradient.
+        kept: of `mask_full`, the share of places where a translator keeps what it was given; near 1
+            it gives pictures back as they are.
     """
 
     least_variance: float
     least_coverage: float
     saturation: float
+    kept: float
 
 
-WATCHED = ("variance_ratio", "coverage", "saturation")
+WATCHED = ("variance_ratio", "coverage", "saturation", "mask_full")
 
 
 def watches(metrics: Mapping[str, Metric]) -> bool:
@@ -37,7 +41,7 @@ def beyond(metrics: Mapping[str, Metric], limits: Limits) -> dict[str, str]:
     """For each watched metric that was measured: "" within its limit, else a line that says how
     far beyond. What is not a number is beyond."""
     low = {"variance_ratio": limits.least_variance, "coverage": limits.least_coverage}
-    high = {"saturation": limits.saturation}
+    high = {"saturation": limits.saturation, "mask_full": limits.kept}
     found = {}
     for name, metric in metrics.items():
         value = float("nan") if metric["value"] is None else metric["value"]

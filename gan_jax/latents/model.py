@@ -84,6 +84,14 @@ class LatentModel:
         self.require_styles()
         return self._in_blocks(self._synthesised, ws)
 
+    def encode(self, images: np.ndarray, batch: Conditions) -> PyTree:
+        """Latents `[N, …]` of pictures `[N, H, W, C]` in [-1, 1], under their conditions."""
+        encode = self.recipe.encode
+        if encode is None:
+            raise ValueError("this recipe encodes no pictures")
+        function = jax.jit(lambda v, batch: encode(with_variables(self.view, v), batch))
+        return jax.tree.map(np.asarray, function(self.variables, {**batch, "image": images}))
+
     def require_styles(self) -> None:
         """Raises UsageError where the generator has no styles."""
         if self.recipe.styles is None or self.recipe.synthesise is None:

@@ -126,10 +126,15 @@ def space_of(opened: Opened, name: str | None) -> Space:
 def beginning(
     opened: Opened, space: Space, distance: distances.Distance, targets: np.ndarray
 ) -> tuple[PyTree, PyTree]:
-    """Where to start `[N, …]`, and what stays there: in z the nearest drawn latents with their
-    choices and conditions; in w the mean, on which nothing else bears."""
+    """Where to start `[N, …]`, and what stays there: in z what the recipe encodes them to, or the
+    nearest drawn latents with their choices and conditions; in w the mean, on which nothing else
+    bears."""
     if space.name != "z":
         return None, np.zeros(len(targets), np.float32)
+    if opened.model.recipe.encode is not None:
+        latents, batch = opened.latents(len(targets))
+        encoded = opened.model.encode(targets, batch)
+        return floats_of(encoded), (encoded, dict(batch))
     latents, batch = opened.latents(CANDIDATES)
     rows = nearest(opened.model, latents, batch, distance, targets)
     chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (latents, dict(batch)))

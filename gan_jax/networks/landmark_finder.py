@@ -6,6 +6,8 @@ U-Net: the coarse maps see the whole face, the fine ones where its lines are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -86,6 +88,13 @@ def soft_argmax(logits: Array) -> Array:
     x = jnp.einsum("bhwl,w->bl", heat, (jnp.arange(width) + 0.5) / width)
     y = jnp.einsum("bhwl,h->bl", heat, (jnp.arange(height) + 0.5) / height)
     return jnp.stack([x, y], axis=-1)
+
+
+def points_of(finder: Callable[[Array], Array], images: Array) -> Array:
+    """Points `[B, L, 2]`, as `soft_argmax` has them, of faces `[B, H, W, C]` in [-1, 1] of any
+    size, each a whole picture; `finder` gives the logits of pictures of `SIZE`."""
+    shape = (len(images), SIZE, SIZE, images.shape[-1])
+    return soft_argmax(finder(jax.image.resize(images, shape, "linear")))
 
 
 def confidence(logits: Array) -> Array:

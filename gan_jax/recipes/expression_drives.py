@@ -15,7 +15,7 @@ from jax import Array
 from gan_jax.alignment import aligned
 from gan_jax.errors import UsageError
 from gan_jax.heat_maps import heat_maps
-from gan_jax.networks.landmark_finder import SIZE, soft_argmax
+from gan_jax.networks.landmark_finder import points_of
 from gan_jax.recipe import Batch, Nets, batch_size
 from gan_jax.recognition import Recognised, by_name, probabilities
 from gan_jax.translation import Choice, Condition, Number
@@ -157,8 +157,7 @@ def point_drive(
     sigma = max(size / 128, 0.5)
 
     def found(nets: Nets, images: Array) -> Array:
-        shape = (len(images), SIZE, SIZE, images.shape[-1])
-        return soft_argmax(nets("finder", jax.image.resize(images, shape, "linear"))[0])
+        return points_of(nets.fixed("finder"), images)
 
     def like(nets: Nets, batch: Batch) -> Array:
         own, references = found(nets, batch["image"]), batch["reference"]

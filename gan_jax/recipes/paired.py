@@ -32,6 +32,8 @@ def paired_recipe(
     loss: AdversarialLoss,
     values: Mapping[str, float],
     schedules: Mapping[str, Schedule],
+    frozen: Mapping[str, nn.Module],
+    asked: Callable[[Nets, Batch], Array] | None,
 ) -> Recipe:
     """`generator(condition) -> images`, `discriminator(images, condition) -> logits [B, h, w]`;
     the discriminator's phase, then the generator's. A batch's `image` is the truth.
@@ -43,6 +45,9 @@ def paired_recipe(
         loss: the adversarial pair, taken place by place.
         values: `l1_weight` (100 as published), `ema_decay` (0 for none).
         schedules: of those names or of `network.hyperparameter`.
+        frozen: networks that `asked` calls.
+        asked: `(nets, batch) -> condition` of a user's pictures `image`; None where nothing finds
+            it in them.
 
     Raises:
         UsageError: a value that is missing or negative.
@@ -93,10 +98,9 @@ def paired_recipe(
         given=given,
         latents=no_latents,
         generate=generate,
-        # What is drawn of a picture can be drawn of the user's.
-        translation=Translation(run=lambda nets, batch: nets("generator", condition(batch))[0])
-        if given == ("image",)
-        else None,
+        frozen=frozen,
+        translation=asked
+        and Translation(run=lambda nets, batch: nets("generator", asked(nets, batch))[0]),
     )
 
 

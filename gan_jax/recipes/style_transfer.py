@@ -22,7 +22,7 @@ from gan_jax.schedules import Schedule
 from gan_jax.style_losses import adain, content_loss, statistics, statistics_loss, total_variation
 from gan_jax.translation import Number, Translation
 
-NEEDED = ("style_weight", "variation_weight", "ema_decay")
+NEEDED = ("style_weight", "variation_weight", "identity_weight", "ema_decay")
 
 
 def style_transfer_recipe(
@@ -39,8 +39,12 @@ def style_transfer_recipe(
 
     The loss is the content's, to the features of `layer` that were asked for (section 5, equation
     12), plus `style_weight` times the means' and deviations' at all `taps` (equation 13), plus
-    `variation_weight` times the total variation. A user's several references are averaged after
-    AdaIN (section 7.3, style interpolation); `alpha` trades content against style (equation 14).
+    `variation_weight` times the total variation, plus `identity_weight` times the mean absolute
+    difference of a picture to what the decoder draws of its own features (Park and Lee 2019,
+    equation 7, pixels alone; no part of AdaIN: with 0 and no schedule its pass is left out), for
+    what an encoder's pools do not see, its features do not forbid. A user's several references are
+    averaged after AdaIN (section 7.3, style interpolation); `alpha` trades content against style
+    (equation 14).
 
     Raises:
         UsageError: a value that is missing or negative, or no taps.
@@ -49,6 +53,7 @@ def style_transfer_recipe(
     if not taps:
         raise UsageError("style transfer reads at least one tap of the encoder")
     read = (layer, *taps)
+    has_identity = values["identity_weight"] > 0 or "identity_weight" in schedules
 
     def restyled(nets: Nets, content: Array, styles: Array, alpha: Array) -> Array:
         """Pictures of `content` `[B, H, W, C]` in the mean of `styles` `[B, R, H, W, C]`."""
@@ -79,9 +84,11 @@ def style_transfer_recipe(
             "style": jnp.mean(jnp.asarray(style)),
             "variation": jnp.mean(total_variation(images)),
         }
-        value = terms["content"] + sum(
-            values[f"{name}_weight"] * terms[name] for name in ("style", "variation")
-        )
+        if has_identity:
+            same, nets = drawn(nets, of_content[layer], batch["image"])
+            terms["identity"] = jnp.mean(jnp.abs(same - batch["image"]))
+        weighed = [name for name in terms if name != "content"]
+        value = terms["content"] + sum(values[f"{name}_weight"] * terms[name] for name in weighed)
         return value, Aux(nets, extra, terms)
 
     def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:

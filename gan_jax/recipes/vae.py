@@ -18,6 +18,7 @@ from gan_jax.errors import UsageError
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
 from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
+from gan_jax.translation import Translation
 from gan_jax.variational import (
     bits_per_dimension,
     discretised_logistic_log_likelihood,
@@ -110,6 +111,7 @@ def vae_recipe(
         latents=lambda key, batch: jax.random.normal(key, (batch_size(batch), latent_size)),
         generate=generate,
         encode=encode,
+        translation=Translation(run=reconstruct),
     )
 
 
@@ -127,6 +129,11 @@ def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Arr
 def encode(nets: Nets, batch: Batch) -> Array:
     """The posterior's means `[B, Z]`."""
     return nets("encoder", batch["image"])[0].mean
+
+
+def reconstruct(nets: Nets, batch: Batch) -> Array:
+    """What is drawn of the posterior's means."""
+    return generate(nets, encode(nets, batch), batch, jnp.ones(()))
 
 
 def log_weight(likelihood: Likelihood) -> Callable[[Nets, Batch, Array], Array]:

@@ -19,6 +19,7 @@ from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe, batch_size
 from gan_jax.recipes import vae
 from gan_jax.recipes.needed_values import check_values
 from gan_jax.schedules import Schedule
+from gan_jax.translation import Translation
 from gan_jax.variational import kl_to_standard_normal, reparametrised_sample
 
 Values = Mapping[str, Array]
@@ -116,6 +117,7 @@ def vaegan_recipe(
         latents=lambda key, batch: jax.random.normal(key, (batch_size(batch), latent_size)),
         generate=vae.generate,
         encode=vae.encode,
+        translation=Translation(run=vae.reconstruct),
         discriminate=None
         if loss.boundary is None
         else lambda nets, batch: nets("discriminator", batch["image"])[0].logits - loss.boundary,

@@ -196,7 +196,7 @@ def test_devices_and_batches_change_no_judgement():
 
 
 def test_the_watch_warns_of_what_was_healthy_before():
-    limits = Limits(least_variance=0.1, least_coverage=0.02, saturation=0.99)
+    limits = Limits(least_variance=0.1, least_coverage=0.02, saturation=0.99, kept=0.999)
     watch = Watch(limits)
     low, good = ({"variance_ratio": {"value": value}} for value in (0.01, 0.8))
     assert watch.signs(low) == []
@@ -207,6 +207,8 @@ def test_the_watch_warns_of_what_was_healthy_before():
     assert watch.signs({"saturation": {"value": 1.0}, "fid": {"value": 1e9}}) == []
     assert watch.signs({"saturation": {"value": 0.7}}) == []
     assert watch.signs({"saturation": {"value": 1.0}}) == ["saturation 1 is above 0.99"]
+    assert watch.signs({"mask_full": {"value": 0.9}}) == []
+    assert watch.signs({"mask_full": {"value": 1.0}}) == ["mask_full 1 is above 0.999"]
     assert Watch(None).signs(low) == []
 
 

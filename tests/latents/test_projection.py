@@ -1,5 +1,9 @@
 """Latents are found again, the same for the same seed; noise planes stay noise."""
 
+import dataclasses
+import types
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +13,7 @@ from scipy.signal import correlate2d
 from gan_jax.errors import UsageError
 from gan_jax.latents.distances import distance_named
 from gan_jax.latents.drawn import nearest
+from gan_jax.latents.model import LatentModel
 from gan_jax.latents.noise_planes import (
     neighbour_correlation,
     normalised,
@@ -17,7 +22,8 @@ from gan_jax.latents.noise_planes import (
 )
 from gan_jax.latents.projection import Settings, project
 from gan_jax.latents.spaces import floats_of, on_sphere, space_named, with_floats
-from tests.latents.tiny import drawn, linear_model, styled_model
+from gan_jax.latents_command.project import beginning
+from tests.latents.tiny import drawn, linear_model, states_of, styled_model
 
 PIXELS = distance_named("pixels")
 
@@ -51,6 +57,21 @@ def styled_targets(model, space, count=2):
     points = ws if space.name == "w+" else ws[:, 0]
     fixed = np.zeros(count, np.float32)
     return float_pictures(space, model, points, fixed), points, fixed
+
+
+def test_a_projection_begins_at_what_an_encoder_finds():
+    recipe = dataclasses.replace(
+        linear_model().recipe, encode=lambda nets, batch: batch["image"][:, 0, :6, 0]
+    )
+    model = LatentModel(recipe, states_of(linear_model()), {}, jax.random.key(5))
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    opened = types.SimpleNamespace(model=model, latents=lambda count: drawn(model, count, seed=1))
+    space = space_named("z", model, *drawn(model, 200, seed=1))
+    points, fixed = beginning(cast(Any, opened), space, PIXELS, images)
+    np.testing.assert_array_equal(fixed[0], images[:, 0, :6, 0])
+    assert jax.tree.map(np.array_equal, points, floats_of(fixed[0])) == {"": True}
+    with pytest.raises(ValueError, match="encodes no pictures"):
+        linear_model().encode(images, {})
 
 
 def test_the_mean_and_the_deviation_of_a_space():

@@ -33,7 +33,7 @@ class Judge(nn.Module):
         return nn.Dense(1)(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))[..., 0]
 
 
-def recipe(loss=losses.non_saturating, values=VALUES):
+def recipe(loss=losses.non_saturating, values=VALUES, asked=None):
     return paired_recipe(
         generator=Generator(),
         discriminator=Judge(),
@@ -42,6 +42,8 @@ def recipe(loss=losses.non_saturating, values=VALUES):
         loss=loss,
         values=values,
         schedules={},
+        frozen={},
+        asked=asked,
     )
 
 
@@ -104,6 +106,19 @@ def test_a_round_moves_both_and_draws_of_the_condition():
     assert z.shape == (SIZE, 0)
     pictures = made.generate(nets, z, given, jnp.ones(()))
     np.testing.assert_array_equal(pictures, nets("generator", 2.0 * given["source"])[0])
+
+
+def test_pictures_of_a_users():
+    """What is asked of them is the recipe's to say; without that it translates none."""
+    assert recipe().translation is None
+    made = recipe(asked=lambda nets, batch: 3.0 * batch["image"][..., :1])
+    state, _ = start(made)
+    variables = {name: {"params": s.params, **s.stats} for name, s in state.nets.items()}
+    nets = Nets(made.networks, variables, jax.random.key(0), train=False)
+    given = {"image": to_float(jnp.asarray(batch()["image"]))}
+    assert made.translation is not None
+    drawn = nets("generator", 3.0 * given["image"][..., :1])[0]
+    np.testing.assert_array_equal(made.translation.run(nets, given), drawn)
 
 
 @pytest.mark.parametrize("values", [{"ema_decay": 0.0}, {"l1_weight": -1.0, "ema_decay": 0.0}])

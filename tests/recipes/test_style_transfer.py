@@ -16,7 +16,7 @@ from gan_jax.step import make_step
 from tests.tiny import assert_bit_equal
 
 BATCH, SIDE, FEATURES = 3, 6, 4
-VALUES = {"style_weight": 2.0, "variation_weight": 0.3, "ema_decay": 0.5}
+VALUES = {"style_weight": 2.0, "variation_weight": 0.3, "identity_weight": 0.7, "ema_decay": 0.5}
 TAPS = ("first", "second")
 
 
@@ -119,6 +119,7 @@ def test_the_loss_by_hand(situation):
         "content": np.mean((found["second"] - target) ** 2),
         "style": style,
         "variation": np.mean(down**2) + np.mean(along**2),
+        "identity": np.mean(np.abs(hand.draw(hand.encode(hand.content)["second"]) - hand.content)),
     }
     batch = {name: to_float(jnp.asarray(leaf)) for name, leaf in RAW.items()}
     values = {name: jnp.asarray(value) for name, value in VALUES.items()}
@@ -128,7 +129,17 @@ def test_the_loss_by_hand(situation):
     for name, number in expected.items():
         np.testing.assert_allclose(aux.metrics[name], number, rtol=1e-4, err_msg=name)
     whole = expected["content"] + 2.0 * expected["style"] + 0.3 * expected["variation"]
+    whole += 0.7 * expected["identity"]
     np.testing.assert_allclose(value, whole, rtol=1e-4)
+
+
+def test_without_an_identity_its_pass_is_left_out(situation):
+    _, state, _, frozen = situation
+    made = recipe(identity_weight=0.0)
+    batch = {name: to_float(jnp.asarray(leaf)) for name, leaf in RAW.items()}
+    values = {name: jnp.asarray(value) for name, value in made.values.items()}
+    _, aux = made.phases[0].loss(view(made, state, frozen), (), batch, jax.random.key(2), values)
+    assert set(aux.metrics) == {"content", "style", "variation"}
 
 
 def test_only_the_decoder_learns_and_goes_on_to_the_bit(situation):

@@ -121,6 +121,9 @@ def test_pictures_reconstructions_and_samples():
     mean = nets("decoder", 500.0 * z)[0].mean
     np.testing.assert_array_equal(pictures, jnp.clip(mean, -1, 1))
     assert jnp.abs(mean).max() > 1
+    assert made.translation and not made.translation.conditions
+    again = made.generate(nets, z, batch, jnp.ones(()))
+    np.testing.assert_array_equal(made.translation.run(nets, batch), again)
 
 
 class ExactEncoder(nn.Module):

@@ -37,8 +37,8 @@ class StarGANv2Generator(nn.Module):
 
     masks: `[B, h, w, 2]` in [0, 1], heat-maps of landmarks, resized bilinearly. The first is for
     the skip at 32 pixels, of the whole face as published; the second for those at 64 and 128, of
-    what shall stay sharp (brows, eyes, nose). UsageError where there are skips and no masks, or
-    masks and no skips.
+    what shall stay sharp (brows, eyes, nose). Without masks skips keep all. UsageError where there
+    are masks and no skips.
 
     Attributes:
         size: a power of two from 32 on; anything else raises UsageError.
@@ -79,9 +79,11 @@ class StarGANv2Generator(nn.Module):
             x = StyledBlock(x.shape[-1], **up)(x, style)
         for side in sides:
             x = StyledBlock(self._width(side), up=True, **up)(x, style)
-            if masks is not None and side in MASK_OF:
-                mask = resized(masks[..., MASK_OF[side], None], side).astype(x.dtype)
-                x = x + without_low_frequencies(mask * on_the_way_down[side]) / self.high_pass
+            if self.high_pass and side in MASK_OF:
+                kept = on_the_way_down[side]
+                if masks is not None:
+                    kept *= resized(masks[..., MASK_OF[side], None], side).astype(x.dtype)
+                x = x + without_low_frequencies(kept) / self.high_pass
 
         x = PictureNormalisation("instance_affine", train, self.dtype)(x)
         picture = Convolution(self.channels, (1, 1), kernel_init=he_init, dtype=self.dtype)
@@ -92,10 +94,11 @@ class StarGANv2Generator(nn.Module):
         return width_at(side, self.channel_base, self.channel_max)
 
     def _check(self, masks: Array | None) -> None:
-        if self.high_pass and (masks is None or masks.shape[3:] != (2,)):
-            got = "none" if masks is None else list(masks.shape)
-            raise UsageError(f"a generator with high_pass takes masks [B, h, w, 2] and got {got}")
-        if masks is not None and not self.high_pass:
+        if masks is None:
+            return
+        if masks.shape[3:] != (2,):
+            raise UsageError(f"masks of skips are [B, h, w, 2], not {list(masks.shape)}")
+        if not self.high_pass:
             raise UsageError("a generator without high_pass has no skips that masks could be for")
 
 
