@@ -55,6 +55,7 @@ def get_config(argument: str = "") -> Config:
     config.taps = ("relu1_1", "relu2_1", "relu3_1")  # where the result is compared with the style
     config.style_weight = 2.0
     config.variation_weight = 2.0
+    config.identity_weight = 30.0  # 0 as published
     config.ema_decay = 0.99
     config.decoder = {"learning_rate": 1e-3, "decay": 5e-4}
     return choose(argument, config, long=long, smoke=smoke)
@@ -135,6 +136,7 @@ def get_recipe(config: Config) -> Recipe:
         values={
             "style_weight": config.style_weight,
             "variation_weight": config.variation_weight,
+            "identity_weight": config.identity_weight,
             "ema_decay": config.ema_decay,
         },
         schedules={"decoder.learning_rate": inverse_time(config.decoder.decay)},
