@@ -93,6 +93,8 @@ def main(arguments: argparse.Namespace, overrides: list[tuple[str, str]]) -> int
     what = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
     ways = ", ".join(" ".join(each.values()) for each in asked) if made[1:] else ""
     how = f" in {len(made)} ways ({ways})" if ways else ""
+    for name, weights in trained.program.weights.items():
+        console.say(f"{name}: {weights.network}, sha256 {weights.sha256[:12]}")
     console.say(f"{what} translated{how} by the checkpoint of step {trained.step}: {out}")
     return 0
 
