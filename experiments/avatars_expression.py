@@ -31,10 +31,14 @@ from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.expression_transfer import ExpressionTransfer
 from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
+from gan_jax.networks.style_encoder import AvatarEncoder
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.expression import expression_recipe
 from gan_jax.recipes.expression_drives import Drive, graded_class_drive, strength_drive
-from gan_jax.schedules import linear_decay, linear_warm_up
+from gan_jax.recipes.likeness import likeness_by_statistics
+from gan_jax.schedules import linear_decay, piecewise_linear
+from gan_jax.weights.store import Weights
+from gan_jax.weights.style_weights import style_weights
 
 NEUTRAL = EXPRESSIONS.index("neutral")
 STRENGTHS = group("expression")
@@ -59,8 +63,9 @@ def get_config(argument: str = "") -> Config:
     config.reading_weight = 1.0  # of the discriminator
     config.expression_weight = 0.1  # of what is read off translations
     config.cycle_weight = 10.0
-    config.change_weight = 5.0  # reached at step `change_warm_up`, from 0
-    config.change_warm_up = 1500
+    config.change_weight = 5.0
+    config.identity_weight = 20.0
+    config.growth = ((0, 0.0), (1500, 1.0), (3000, 2.0))  # factors of these two by step
     config.variation_weight = 0.1
     config.r1_weight = 0.1
     config.ema_decay = 0.99
@@ -121,7 +126,7 @@ def drive_of(config: Config) -> Drive:
 
 def get_recipe(config: Config) -> Recipe:
     size, dtype = config.data.size, compute_dtype(config)
-    names = ("reading", "expression", "cycle", "change", "variation", "r1")
+    names = ("reading", "expression", "cycle", "change", "identity", "variation", "r1")
     drive = drive_of(config)
     return expression_recipe(
         generator=StarGANTranslator(
@@ -142,6 +147,7 @@ def get_recipe(config: Config) -> Recipe:
             dtype=dtype,
         ),
         drive=drive,
+        likeness=likeness_by_statistics(AvatarEncoder(dtype=dtype), "relu3_1"),
         loss=losses.non_saturating,
         values={f"{name}_weight": config[f"{name}_weight"] for name in names}
         | {"ema_decay": config.ema_decay},
@@ -149,10 +155,14 @@ def get_recipe(config: Config) -> Recipe:
             f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
             for name in ("generator", "discriminator")
         }
-        | {"change_weight": linear_warm_up(config.change_warm_up)},
+        | {f"{name}_weight": piecewise_linear(config.growth) for name in ("change", "identity")},
         reading_turns=config.reading_turns,
         policies=config.policies,
     )
+
+
+def get_frozen(config: Config) -> dict[str, Weights]:
+    return {"encoder": style_weights("avatar_encoder")}
 
 
 def get_evaluators(config: Config) -> tuple[Evaluator, ...]:

@@ -9,8 +9,8 @@ Every expression is a folder of pictures, or they are named in `labels.csv` (`fi
 has to be there with more than one. Where `labels.csv` has a column of numbers in [0, 1] for each
 movement instead, `--config.data.attributes="('smile', 'mouth_open')" --config.num_classes=2` takes
 those, and `--condition.smile=0.7` asks for them. Faces should be cut out alike. `:128` takes larger
-pictures and the published networks, for a GPU; `:smoke` takes seconds and draws pictures of its
-own, unless `--config.data.name` names some.
+pictures, networks as wide and deep as the published ones and as many steps, for a GPU; `:smoke`
+takes seconds and draws pictures of its own, unless `--config.data.name` names some.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def get_config(argument: str = "") -> Config:
 
 
 def at_128(config: Config) -> None:
-    """Networks and length of Pumarola et al. 2018."""
+    """Widths, depths and length of Pumarola et al. 2018; modulation and skips stay."""
     config.batch_size = 16
     config.total = "100_000 steps"
     config.samples_every = "5_000 steps"
@@ -189,6 +189,7 @@ def get_recipe(config: Config) -> Recipe:
             dtype=dtype,
         ),
         drive=drive,
+        likeness=None,
         loss=losses.non_saturating,
         values={f"{name}_weight": config[f"{name}_weight"] for name in names}
         | {"ema_decay": config.ema_decay},

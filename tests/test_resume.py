@@ -106,6 +106,23 @@ def test_stopped_at_a_step(way, name, k, gan_jax, whole, tmp_path):
     assert_same_run(whole(name, k), workdir)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("avatars_cyclegan", marks=pytest.mark.slow),  # a pool of earlier pictures
+        pytest.param("avatars_gatys", marks=LONG),  # pixels and their optimizer
+        pytest.param("avatars_persona", marks=LONG),  # a weight that falls to 0
+        pytest.param("avatars_expression", marks=LONG),  # weights that rise
+    ],
+)
+def test_what_a_recipe_carries_along(name, gan_jax, whole, tmp_path):
+    workdir = tmp_path / "run"
+    result = gan_jax(*arguments(name, 1, workdir), "--stop_at=5")
+    assert result.returncode == 0 and "step 5 of 8" in result.stderr
+    finish(gan_jax, name, 1, workdir)
+    assert_same_run(whole(name, 1), workdir)
+
+
 @pytest.mark.parametrize(("way", "name", "k"), cases("SIGTERM", "SIGINT"))
 def test_stopped_by_a_signal(way, name, k, gan_jax, whole, start, tmp_path):
     for attempt in range(10):  # a smoke run may be over before the signal reaches it

@@ -21,6 +21,7 @@ from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
 from gan_jax.recipes.expression_drives import Drive, others, rolled
+from gan_jax.recipes.likeness import Likeness
 from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
@@ -28,8 +29,8 @@ from gan_jax.style_losses import total_variation
 from gan_jax.translation import Translation
 
 Values = Mapping[str, Array]
-TERMS = ("expression", "cycle", "change", "variation")
-NEEDED = (*(f"{term}_weight" for term in TERMS), "reading_weight", "r1_weight", "ema_decay")
+WEIGHED = ("expression", "cycle", "change", "variation", "reading", "r1")
+NEEDED = (*(f"{name}_weight" for name in WEIGHED), "ema_decay")
 
 
 def expression_recipe(
@@ -37,6 +38,7 @@ def expression_recipe(
     generator: nn.Module,
     discriminator: nn.Module,
     drive: Drive,
+    likeness: Likeness | None,
     reading_turns: int,
     loss: AdversarialLoss,
     values: Mapping[str, float],
@@ -53,12 +55,13 @@ def expression_recipe(
             difference of what came back (`cycle`) and of what was made (`change`) from what was
             given, and of the masks' total variation. GANimation asks masks to open; that `change`
             asks little to change leaves who it is alone.
+        likeness: who a translation is to stay, by `identity_weight`; None for no such loss.
         policies: of DiffAugment, on all that the discriminator sees; none where places matter.
 
     Raises:
         UsageError: a value that is missing or negative; when traced, a batch of 1.
     """
-    check_values(values, NEEDED)
+    check_values(values, (*NEEDED, "identity_weight") if likeness else NEEDED)
     if reading_turns < 1:
         raise UsageError(f"reading_turns={reading_turns} must be at least 1")
     condition, reading, recognised = drive.condition, drive.reading, drive.recognised
@@ -81,11 +84,7 @@ def expression_recipe(
         of_fake, nets = nets("discriminator", seen(fake, key, 1), asked)
         adversarial = jnp.mean(loss.discriminator(of_real.logits, of_fake.logits))
         read = jnp.mean(reading(of_real.condition, batch))
-
-        def verdict(images: Array) -> Array:
-            return jnp.mean(judge(images, own).logits, (1, 2))
-
-        r1 = jnp.mean(penalties.r1(verdict, real))
+        r1 = jnp.mean(penalties.r1(lambda x: jnp.mean(judge(x, own).logits, (1, 2)), real))
         value = adversarial + values["reading_weight"] * read + values["r1_weight"] * r1
         means = {"real_logits": jnp.mean(of_real.logits), "fake_logits": jnp.mean(of_fake.logits)}
         return value, Aux(nets, extra, means | {"expression": read, "r1": r1})
@@ -107,13 +106,12 @@ def expression_recipe(
             "change": jnp.mean(jnp.abs(there.images - real)),
             "variation": jnp.mean(total_variation(masks)),
         }
-        value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in TERMS)
-        watched = {
-            "adversarial": adversarial,
-            "mask": jnp.mean(masks),
-            "mask_full": jnp.mean(masks > 0.95),
-            "mask_empty": jnp.mean(masks < 0.05),
-        }
+        if likeness:
+            terms["identity"] = jnp.mean(likeness.apart(nets, there.images, real))
+        value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in terms)
+        shares = {"full": masks > 0.95, "empty": masks < 0.05}
+        watched = {f"mask_{name}": jnp.mean(share) for name, share in shares.items()}
+        watched |= {"adversarial": adversarial, "mask": jnp.mean(masks)}
         return value, Aux(nets, extra, terms | watched)
 
     def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
@@ -133,7 +131,7 @@ def expression_recipe(
     judge, painter = ("discriminator",), ("generator",)
     return Recipe(
         networks={"generator": generator, "discriminator": discriminator},
-        frozen=drive.frozen,
+        frozen={**drive.frozen, **(likeness.frozen if likeness else {})},
         phases=(
             Phase(name="reading", trains=judge, loss=reading_loss, batch=1, repeat=reading_turns),
             Phase(name="discriminator", trains=judge, loss=discriminator_loss),

@@ -16,6 +16,7 @@ from gan_jax.ops.pixels import to_float
 from gan_jax.recipe import Nets
 from gan_jax.recipes.expression import expression_recipe
 from gan_jax.recipes.expression_drives import Drive, others, point_drive, rolled
+from gan_jax.recipes.likeness import Likeness
 from gan_jax.state import init
 from gan_jax.step import make_step
 from gan_jax.translation import Choice, Number
@@ -86,12 +87,19 @@ CLASS = Drive(
 
 
 def recipe(
-    drive=CLASS, outputs=CLASSES, loss=losses.non_saturating, turns=TURNS, policies=(), **values
+    drive=CLASS,
+    outputs=CLASSES,
+    loss=losses.non_saturating,
+    turns=TURNS,
+    policies=(),
+    likeness=None,
+    **values,
 ):
     return expression_recipe(
         generator=Painter(),
         discriminator=Judge(outputs),
         drive=drive,
+        likeness=likeness,
         reading_turns=turns,
         loss=loss,
         values=VALUES | values,
@@ -191,7 +199,7 @@ def situation():
 
 
 def loss_of(made, index, nets, given, key):
-    values = {name: jnp.asarray(value) for name, value in VALUES.items()}
+    values = {name: jnp.asarray(value) for name, value in made.values.items()}
     return made.phases[index].loss(nets, (), given, key, values)
 
 
@@ -248,6 +256,20 @@ def test_the_generator_s_loss(situation):
     weights = {"adversarial": 1, "expression": 2, "cycle": 3, "change": 0.5, "variation": 0.7}
     whole = sum(weight * expected[name] for name, weight in weights.items())
     np.testing.assert_allclose(value, whole, rtol=1e-5)
+
+
+def test_who_it_is_may_not_change(situation):
+    _, nets, hand, given, key, arrays, asked = situation
+    plain, _ = loss_of(recipe(), 2, nets, given, key)
+    likeness = Likeness({}, lambda nets, images, originals: jnp.sum(images * originals, (1, 2, 3)))
+    made = recipe(likeness=likeness, identity_weight=0.9)
+    value, aux = loss_of(made, 2, nets, given, key)
+    fake, _ = hand.paint(arrays["image"], own(asked))
+    expected = (fake * arrays["image"]).sum((1, 2, 3)).mean()
+    np.testing.assert_allclose(aux.metrics["identity"], expected, rtol=1e-4)
+    np.testing.assert_allclose(value - plain, 0.9 * expected, rtol=1e-4)
+    with pytest.raises(UsageError, match="values need 'identity_weight'"):
+        recipe(likeness=likeness)
 
 
 def test_a_relativistic_loss_reads_the_real_logits(situation):
@@ -372,8 +394,8 @@ def test_others_are_never_oneself():
         (lambda: recipe(turns=0), "reading_turns=0 must be at least 1"),
         (
             lambda: expression_recipe(
-                generator=Painter(), discriminator=Judge(), drive=CLASS, reading_turns=1,
-                loss=losses.hinge, values={"expression_weight": 1.0}, schedules={},
+                generator=Painter(), discriminator=Judge(), drive=CLASS, likeness=None,
+                reading_turns=1, loss=losses.hinge, values={"expression_weight": 1.0}, schedules={},
             ),
             "values need 'cycle_weight'",
         ),
