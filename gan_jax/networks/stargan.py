@@ -8,7 +8,6 @@ starts with the former nothing is left after five convolutions, and for 500 step
 
 from __future__ import annotations
 
-import math
 from typing import Literal, NamedTuple, get_args
 
 import flax.linen as nn
@@ -22,7 +21,6 @@ from gan_jax.layers.convolution import Convolution, TransposedConvolution
 from gan_jax.layers.picture_normalisation import PictureNormalisation
 from gan_jax.layers.pooling import nearest_upsampling
 from gan_jax.networks.starganv2.blocks import StyleNormalisation
-from gan_jax.ops.local_filter import local_filter
 
 weight_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 trunk_init = nn.initializers.he_normal()
@@ -97,9 +95,6 @@ class StarGANTranslator(nn.Module):
             papers' network.
         upsample: "transposed", 4x4 of stride 2 as published; or "resize", each pixel four times,
             then 3x3, which leaves no checkerboards. Other names raise UsageError.
-        reach: colours are mixed of the pixels up to so many away and what is painted, in shares of
-            each place's own that make 1, half of them the paint's at first, so that what moves can
-            be taken along; no part of the papers' network, which paints all: 0.
         dtype: of the computation; parameters are float32.
     """
 
@@ -110,7 +105,6 @@ class StarGANTranslator(nn.Module):
     modulated: bool = False
     skips: bool = False
     upsample: Literal["transposed", "resize"] = "transposed"
-    reach: int = 0
     dtype: Dtype | None = None
 
     @nn.compact
@@ -132,8 +126,8 @@ class StarGANTranslator(nn.Module):
             edges = ((2, 2), (2, 2))
             return TransposedConvolution(features, (4, 4), (2, 2), padding=edges, **settings)(x)
 
-        def head(x: Array, features: int, name: str, side: int = 7) -> Array:
-            x = Convolution(features, (side, side), name=name, **settings)(x)
+        def head(x: Array, features: int, name: str) -> Array:
+            x = Convolution(features, (7, 7), name=name, **settings)(x)
             return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
         x = images
@@ -152,12 +146,6 @@ class StarGANTranslator(nn.Module):
         x = jnp.concatenate([x, images], axis=-1) if self.skips else x
         colour = head(x, self.channels, "colour")
         colour = jnp.tanh(colour)
-        if self.reach:
-            side = 2 * self.reach + 1
-            shares = head(x, side * side + 1, "shares", side=3)
-            shares = nn.softmax(shares.at[..., -1].add(math.log(side * side)))
-            taken = shares[..., :-1].reshape(*shares.shape[:-1], side, side)
-            colour = local_filter(images, taken) + shares[..., -1:] * colour
         if self.heads == "colour":
             return Translation(colour)
         mask = nn.sigmoid(head(x, 1, "mask"))
@@ -175,9 +163,9 @@ class StarGANTranslator(nn.Module):
                 "StarGANTranslator halves twice: it needs sides from 8 pixels on that 4 divides, "
                 f"not {height} x {width}: set data.size"
             )
-        if (self.heads == "mask" or self.skips or self.reach) and channels != self.channels:
+        if (self.heads == "mask" or self.skips) and channels != self.channels:
             raise UsageError(
-                "a mask, skips and a reach mix pictures of the same channels, not of "
+                "a mask or skips mix pictures of the same channels, not of "
                 f"{channels} and {self.channels}"
             )
         if self.modulated and condition.ndim != 2:

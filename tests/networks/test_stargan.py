@@ -164,25 +164,6 @@ def test_the_translator_is_the_written_architecture(skips, upsample):
     assert np.std(colour) > 0.1 and np.std(mask) > 0.1
 
 
-def test_colours_are_taken_from_near_by_or_painted():
-    """In shares that make 1, of 9 places and the brush."""
-    module, variables = translator(MAPS, heads="mask", reach=1)
-    p = variables["params"]
-    x = plain_trunk(p, PICTURES, MAPS)
-    shares = jax.nn.softmax(convolve(x, p["shares"]) + np.log([*[1] * 9, 9]))
-    colour = shares[..., 9:] * jnp.tanh(convolve(x, p["colour"]))
-    padded = np.pad(PICTURES, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-    for index in range(9):
-        row, column = divmod(index, 3)
-        near = padded[:, row : row + 16, column : column + 16]
-        colour += shares[..., index, None] * near
-    found = apply(module, variables, PICTURES, MAPS)
-    np.testing.assert_allclose(found.colour, colour, atol=1e-5)
-    kept = found.mask * PICTURES + (1 - found.mask) * found.colour
-    np.testing.assert_allclose(found.images, kept, atol=1e-5)
-    assert np.std(shares) > 0.05
-
-
 def test_the_colour_head_alone_paints_all():
     module, variables = translator()
     planes = np.tile(VECTORS[:, None, None], (1, 16, 16, 1))
@@ -330,7 +311,6 @@ def test_half_precision_stays_near():
         ({"heads": "both"}, (2, 16, 16, 3), (2, 5), "colour, mask, not 'both'"),
         ({"upsample": "sharp"}, (2, 16, 16, 3), (2, 5), "transposed, resize, not 'sharp'"),
         ({"heads": "mask", "channels": 4}, (2, 16, 16, 3), (2, 5), "not of 3 and 4"),
-        ({"reach": 1, "channels": 4}, (2, 16, 16, 3), (2, 5), "not of 3 and 4"),
         ({}, (2, 16, 16, 3), (3, 5), r"not \[3, 5\]"),
         ({}, (2, 16, 16, 3), (2, 8, 8, 5), r"not \[2, 8, 8, 5\]"),
         ({}, (2, 16, 16, 3), (2,), r"not \[2\]"),
