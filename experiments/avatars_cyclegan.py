@@ -8,6 +8,10 @@ range. The renderer can draw every held-out avatar in the other style, so transl
 with the true picture: `evaluations/*_pastel_to_outlined.png` shows inputs, translations and truth
 below one another. Beside each number stands what the untouched input would get.
 
+Expected on two CPU cores of a busy machine: 22 minutes; the judge then reads the right style off
+all but 1 % of held-out translations, which are spotted still, and outlined to pastel they are nearer
+to the true picture than the input is (mean difference 3.6 % of the range for 6.5).
+
 `--config.styles='("flat", "cel")'` takes other styles. `:long` takes four times the steps,
 `:smoke` seconds at 32x32.
 """
