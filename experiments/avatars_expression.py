@@ -8,11 +8,12 @@ The generator keeps most of a picture and paints the rest (StarGAN's trunk, GANi
 an avatar truly looks like with another expression is never seen in training. `drive="vector"` takes
 the strength of every movement instead of a name: `--condition.jawOpen=0.6 --condition.tears=1`.
 
-Expected on two CPU cores of a busy machine: 23 minutes, after which the judge reads the right
-expression off 87 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and 4 %
-of what makes up who it is as another (0.3 % of the renderer's), the colour of the eyes above all.
-`:long`, 45 minutes, is the same run gone on to twice the steps: 91 % and 2.7 %. `:smoke` takes
-seconds.
+Who it is must not change by what the avatar encoder, which comes with the package, sees of it.
+
+Expected on two CPU cores of a busy machine: 24 minutes, after which the judge reads the right
+expression off 79 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and
+1.8 % of what makes up who it is as another (0.3 % of the renderer's). `:long`, 46 minutes, is the
+same run gone on to twice the steps: 86 % and 1.2 %. `:smoke` takes seconds.
 """
 
 from __future__ import annotations
