@@ -9,8 +9,8 @@ with the true picture: `evaluations/*_pastel_to_outlined.png` shows inputs, tran
 below one another. Beside each number stands what the untouched input would get.
 
 Expected on two CPU cores of a busy machine: 22 minutes; the judge then reads the right style off
-all but 1 % of held-out translations, which are spotted still, and outlined to pastel they are nearer
-to the true picture than the input is (mean difference 3.6 % of the range for 6.5).
+all but 1 % of held-out translations, which are spotted still; outlined to pastel they are nearer to
+the true picture than the input is (mean difference 3.6 % of the range for 6.5).
 
 `--config.styles='("flat", "cel")'` takes other styles. `:long` takes four times the steps,
 `:smoke` seconds at 32x32.

@@ -30,6 +30,8 @@ from gan_jax.data.open import open_source
 from gan_jax.data.pipeline import take
 from gan_jax.data.source import ArraySource
 from gan_jax.errors import DataError, UsageError
+from gan_jax.evaluators.evaluator import Evaluator
+from gan_jax.evaluators.persona_truth import PersonaTruth
 from gan_jax.networks.features.style_vgg import TAPS, StyleVGG
 from gan_jax.networks.style_encoder import AvatarEncoder
 from gan_jax.recipe import Recipe
@@ -61,6 +63,7 @@ def get_config(argument: str = "") -> Config:
     config.optimizer = "adam"  # or lbfgs
     config.learning_rate = 0.02
     config.translate = {"optimizer": "lbfgs", "steps": 100}  # of a picture of yours
+    config.evaluate.samples = 32  # of which those count that another is to be the style of
     return choose(argument, config, smoke=smoke)
 
 
@@ -74,6 +77,14 @@ def smoke(config: Config) -> None:
     config.data.name = "avatars/32"
     config.data.size = 32
     config.translate.steps = 4
+    config.evaluate.samples = 8
+
+
+def geometry(config: Config) -> Geometry:
+    data = config.data
+    return Geometry(
+        size=data.size, channels=data.channels, crop=data.crop, background=tuple(data.background)
+    )
 
 
 def get_dataset(config: Config) -> ArraySource:
@@ -93,12 +104,7 @@ def pictures(name: str, rows: np.ndarray, config: Config) -> tuple[np.ndarray, s
     source = open_source(
         name,
         split=data.split,
-        geometry=Geometry(
-            size=data.size,
-            channels=data.channels,
-            crop=data.crop,
-            background=tuple(data.background),
-        ),
+        geometry=geometry(config),
         on_bad_image=data.on_bad_image,
         data_dir=data.directory or None,
         labels="none",
@@ -139,6 +145,23 @@ def get_recipe(config: Config) -> Recipe:
 
 def get_frozen(config: Config) -> dict[str, Weights]:
     return {"encoder": style_weights(config.encoder)}
+
+
+def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
+    """At the end, of avatars: held-out ones are translated as a user's are, and nobody could say
+    what other pictures should truly become."""
+    if not config.data.name.startswith("avatars/"):
+        return ()
+    return (
+        PersonaTruth(
+            samples=config.evaluate.samples,
+            geometry=geometry(config),
+            avatars=config.data.name,
+            directory=config.data.directory,
+            drawn=0,
+            shown=8,
+        ),
+    )
 
 
 def get_optimizers(config: Config) -> dict[str, optax.GradientTransformation]:

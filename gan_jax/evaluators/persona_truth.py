@@ -152,13 +152,14 @@ class PersonaTruth:
             def made(leaves: Mapping[str, np.ndarray], key: Array, advance: Advance) -> np.ndarray:
                 """uint8 `[N, H, W, C]` of leaves `[N, …]`."""
                 count, blocks = len(leaves["image"]), []
-                for start in range(0, count, BLOCK):
-                    rows = np.minimum(np.arange(start, start + BLOCK), count - 1)
+                size = min(BLOCK, count)  # a picture may cost much: none are made to fill a block
+                for start in range(0, count, size):
+                    rows = np.minimum(np.arange(start, start + size), count - 1)
                     batch = {name: leaf[rows] for name, leaf in leaves.items()}
                     own = jax.random.fold_in(key, start)
                     block = translated(subject.nets, subject.frozen, batch, own)
                     blocks.append(np.asarray(block)[: count - start])
-                    advance(min(start + BLOCK, count), count)
+                    advance(min(start + size, count), count)
                 return np.concatenate(blocks)
 
             def as_drawn(key: Array) -> tuple[dict[str, Metric], np.ndarray]:
