@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from gan_jax import losses
@@ -36,6 +37,9 @@ from gan_jax.weights.store import Weights, find_weights
 from gan_jax.weights.style_weights import style_weights
 
 EXPRESSION = group("expression")
+STILL = ("tongueOut", "cheekBlush", "tears", "gloom")
+"""Parts of expressions that move no landmark."""
+MOVEMENTS = np.array([index for index in EXPRESSION if NAMES[index] not in STILL])
 ANCHORS = (
     *(
         f"eye{side}{corner}"
@@ -110,8 +114,9 @@ def get_batch_spec(config: Config) -> dict[str, jax.ShapeDtypeStruct]:
 def drive_of(config: Config) -> Drive:
     """Landmarks: those that each face would have with another's expression."""
     return point_drive(
-        len(LANDMARKS),
         config.data.size,
+        len(MOVEMENTS),
+        lambda batch: batch["parameters"][:, MOVEMENTS],
         retarget,
         ("landmarks", "parameters"),
         finder=LandmarkFinder(len(LANDMARKS), dtype=compute_dtype(config)),
@@ -143,6 +148,7 @@ def get_recipe(config: Config) -> Recipe:
             config.discriminator.width,
             size,
             drive.outputs,
+            conditions=drive.told,
             dtype=dtype,
         ),
         drive=drive,

@@ -65,12 +65,13 @@ def expression_recipe(
     if reading_turns < 1:
         raise UsageError(f"reading_turns={reading_turns} must be at least 1")
     condition, reading, recognised = drive.condition, drive.reading, drive.recognised
+    judged = drive.judged or condition
 
     def seen(images: Array, key: Array, number: int) -> Array:
         return diff_augment(images, jax.random.fold_in(key, number), policies)
 
     def reading_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
-        of_real, nets = nets("discriminator", seen(batch["image"], key, 0), condition(batch))
+        of_real, nets = nets("discriminator", seen(batch["image"], key, 0), judged(batch))
         read = jnp.mean(reading(of_real.condition, batch))
         return values["reading_weight"] * read, Aux(nets, extra, {"expression": read})
 
@@ -78,8 +79,7 @@ def expression_recipe(
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
         fake = nets.fixed("generator")(real, condition(target)).images
         judge = nets.fixed("discriminator")
-        real = seen(real, key, 0)
-        own, asked = condition(batch), condition(target)
+        real, own, asked = seen(real, key, 0), judged(batch), judged(target)
         of_real, nets = nets("discriminator", real, own)
         of_fake, nets = nets("discriminator", seen(fake, key, 1), asked)
         adversarial = jnp.mean(loss.discriminator(of_real.logits, of_fake.logits))
@@ -94,10 +94,10 @@ def expression_recipe(
         there, nets = nets("generator", real, condition(target))
         back, nets = nets("generator", there.images, condition(batch))
         judge = nets.fixed("discriminator")
-        of_fake = judge(seen(there.images, key, 1), condition(target))
+        of_fake = judge(seen(there.images, key, 1), judged(target))
         real_logits = of_fake.logits
         if loss.relativistic:
-            real_logits = judge(seen(real, key, 0), condition(batch)).logits
+            real_logits = judge(seen(real, key, 0), judged(batch)).logits
         adversarial = jnp.mean(loss.generator(real_logits, of_fake.logits))
         masks = jnp.concatenate([there.mask, back.mask])
         terms = {
@@ -123,8 +123,8 @@ def expression_recipe(
         return nets("generator", batch["image"], told)[0].images
 
     def inputs(batch: Batch):
-        images, told = batch["image"], condition(batch)
-        return {"generator": (images, told), "discriminator": (images, told)}
+        images = batch["image"]
+        return {"generator": (images, condition(batch)), "discriminator": (images, judged(batch))}
 
     references = "required" if drive.like else "none"
     asks = Translation(run=translate, conditions=drive.conditions, references=references)

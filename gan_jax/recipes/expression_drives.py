@@ -20,20 +20,17 @@ from gan_jax.recipe import Batch, Nets, batch_size
 from gan_jax.recognition import Recognised, by_name, probabilities
 from gan_jax.translation import Choice, Condition, Number
 
-UNITS = 8.0
-"""A picture's side in what points are read in: expressions move them by about one."""
-
-
 class Drive(NamedTuple):
     """How an expression is told to the generator and read by the discriminator.
 
     Attributes:
         given: the names of a batch that the functions read, beside `image`.
         outputs: N, the numbers that the discriminator reads off a picture.
-        told: K, numbers of a condition; 0 where it is maps.
-        condition: `batch -> [B, K] or [B, H, W, K]`, what the generator is told.
+        told: K, the numbers that the discriminator is told.
+        condition: `batch -> [B, K] or [B, H, W, M]`, what the generator is told.
         reading: `(outputs [B, N], batch) -> [B]`, how far the discriminator's numbers are from the
             batch's expressions: a cross-entropy of classes, a squared error of strengths.
+        judged: `batch -> [B, K]`, what the discriminator is told; None for `condition`.
         retarget: `(batch, others) -> batch`, the examples with the expressions of the others, but
             for their pictures; the others themselves where a condition tells of nothing else.
         conditions: what a user may ask for, by name; none where numbers cannot say it.
@@ -49,6 +46,7 @@ class Drive(NamedTuple):
     told: int
     condition: Callable[[Batch], Array]
     reading: Callable[[Array, Batch], Array]
+    judged: Callable[[Batch], Array] | None = None
     retarget: Callable[[Batch, Batch], Batch] = lambda batch, others: others
     conditions: Mapping[str, Condition] = {}
     asked: Callable[[Batch], Array] | None = None
@@ -139,15 +137,19 @@ def strength_drive(
 
 
 def point_drive(
-    count: int,
     size: int,
+    count: int,
+    strengths: Callable[[Batch], Array],
     retarget: Callable[[Batch, Batch], Batch],
     given: tuple[str, ...],
     finder: nn.Module,
     anchors: Sequence[int],
 ) -> Drive:
-    """`landmarks` `[B, count, 2]` (x, y) in [0, 1]: told as heat-maps, as Sanchez and Valstar 2020
-    do (a sigma of 1 at 128 pixels; at least half a pixel), read by the sum of squared errors.
+    """`landmarks` `[B, L, 2]` (x, y) in [0, 1]: told the generator as heat-maps, as Sanchez and
+    Valstar 2020 do (a sigma of 1 at 128 pixels; at least half a pixel).
+
+    The discriminator is told and reads what moved the points, `strengths(batch)` `[B, count]`, as
+    in `strength_drive`: of the points themselves nearly all is where the face is.
 
     `retarget` has to give each face the landmarks that it would have with another's expression.
     Those of a user's pictures `finder` finds (`networks.landmark_finder`, frozen): a face takes
@@ -167,14 +169,14 @@ def point_drive(
         return heat_maps(jnp.mean(jnp.stack(taken), axis=0), size, sigma)
 
     def reading(outputs: Array, batch: Batch) -> Array:
-        points = UNITS * (batch["landmarks"] - 0.5)
-        return jnp.sum(jnp.square(outputs - points.reshape(len(points), -1)), axis=-1)
+        return jnp.sum(jnp.square(outputs - strengths(batch)), axis=-1)
 
     return Drive(
         given=given,
-        outputs=2 * count,
-        told=0,
+        outputs=count,
+        told=count,
         condition=lambda batch: heat_maps(batch["landmarks"], size, sigma),
+        judged=strengths,
         reading=reading,
         retarget=retarget,
         frozen={"finder": finder},

@@ -233,6 +233,23 @@ def test_the_discriminator_s_loss(situation):
     np.testing.assert_allclose(value, whole, rtol=1e-5)
 
 
+def test_the_discriminator_may_be_told_in_other_words(situation):
+    _, nets, hand, given, key, arrays, asked = situation
+    made = recipe(CLASS._replace(judged=lambda batch: 1.0 - one_hot(batch)))
+    fake, _ = hand.paint(arrays["image"], own(asked))
+    real_logits, _ = hand.judge(arrays["image"], 1.0 - own(arrays))
+    fake_logits, _ = hand.judge(fake, 1.0 - own(asked))
+    _, aux = loss_of(made, 1, nets, given, key)
+    np.testing.assert_allclose(aux.metrics["real_logits"], real_logits.mean(), rtol=1e-4)
+    np.testing.assert_allclose(aux.metrics["fake_logits"], fake_logits.mean(), rtol=1e-4)
+    _, aux = loss_of(made, 2, nets, given, key)
+    expected = softplus(-fake_logits).mean()
+    np.testing.assert_allclose(aux.metrics["adversarial"], expected, rtol=1e-4)
+    inputs = made.inputs(given)
+    np.testing.assert_array_equal(inputs["generator"][1], one_hot(given))
+    np.testing.assert_array_equal(inputs["discriminator"][1], 1.0 - one_hot(given))
+
+
 def test_the_generator_s_loss(situation):
     made, nets, hand, given, key, arrays, asked = situation
     value, aux = loss_of(made, 2, nets, given, key)
@@ -442,7 +459,13 @@ class Finder(nn.Module):
 
 def test_a_face_takes_the_landmarks_of_its_references():
     drive = point_drive(
-        3, SIDE, lambda batch, others: others, ("landmarks",), finder=Finder(), anchors=(0, 1)
+        SIDE,
+        2,
+        lambda batch: batch["moved"],
+        lambda batch, others: others,
+        ("landmarks", "moved"),
+        finder=Finder(),
+        anchors=(0, 1),
     )
     made = recipe(drive, outputs=drive.outputs)
     assert made.translation and made.translation.references == "required"

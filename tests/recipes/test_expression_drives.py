@@ -71,13 +71,24 @@ def test_strengths():
 @pytest.mark.parametrize(("size", "sigma"), [(32, 0.5), (256, 2.0)])
 def test_points(size, sigma):
     drive = point_drive(
-        2, size, lambda batch, others: batch, ("landmarks",), finder=None, anchors=(0, 1)
-    )  # pyright: ignore[reportArgumentType]
-    batch = {"landmarks": jnp.array([[[0.25, 0.5], [0.75, 0.375]]])}
+        size,
+        3,
+        lambda batch: batch["moved"],
+        lambda batch, others: batch,
+        ("landmarks", "moved"),
+        finder=None,  # pyright: ignore[reportArgumentType]
+        anchors=(0, 1),
+    )
+    batch = {
+        "landmarks": jnp.array([[[0.25, 0.5], [0.75, 0.375]]]),
+        "moved": jnp.array([[0.5, 0.0, -1.0]]),
+    }
     np.testing.assert_allclose(
         drive.condition(batch), heat_maps(batch["landmarks"], size, sigma), rtol=1e-6
     )
-    reading = drive.reading(jnp.zeros((1, 4)), batch)
-    np.testing.assert_allclose(reading, [2.0**2 + 0 + 2.0**2 + 1.0**2], rtol=1e-5)
-    assert drive.outputs == 4 and not drive.conditions
+    reading = drive.reading(jnp.array([[0.25, 0.0, 1.0]]), batch)
+    np.testing.assert_allclose(reading, [0.25**2 + 2.0**2], rtol=1e-6)
+    assert drive.judged
+    np.testing.assert_array_equal(drive.judged(batch), batch["moved"])
+    assert drive.outputs == drive.told == 3 and not drive.conditions
     assert jax.tree.leaves(drive.frozen) == []
