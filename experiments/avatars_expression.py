@@ -27,18 +27,25 @@ import optax
 from gan_jax import losses
 from gan_jax.config import Config, base_config, choose, compute_dtype
 from gan_jax.data.avatars.expressions import EXPRESSIONS
+from gan_jax.data.avatars.landmarks import LANDMARKS, LINES
 from gan_jax.data.avatars.parameters import HIGH, LOW, NAMES, group
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.expression_transfer import ExpressionTransfer
+from gan_jax.networks.landmark_finder import LandmarkFinder
 from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
 from gan_jax.networks.style_encoder import AvatarEncoder
 from gan_jax.recipe import Recipe
 from gan_jax.recipes.expression import expression_recipe
-from gan_jax.recipes.expression_drives import Drive, graded_class_drive, strength_drive
+from gan_jax.recipes.expression_drives import (
+    Drive,
+    graded_class_drive,
+    located,
+    strength_drive,
+)
 from gan_jax.recipes.likeness import likeness_by_statistics
 from gan_jax.schedules import linear_decay, piecewise_linear
-from gan_jax.weights.store import Weights
+from gan_jax.weights.store import Weights, find_weights
 from gan_jax.weights.style_weights import style_weights
 
 NEUTRAL = EXPRESSIONS.index("neutral")
@@ -122,7 +129,8 @@ def drive_of(config: Config) -> Drive:
     }
     if config.drive not in drives:
         raise UsageError(f"drive={config.drive!r}: must be {' or '.join(drives)}")
-    return drives[config.drive]
+    finder = LandmarkFinder(len(LANDMARKS), dtype=compute_dtype(config))
+    return located(drives[config.drive], finder, LINES)
 
 
 def get_recipe(config: Config) -> Recipe:
@@ -163,13 +171,18 @@ def get_recipe(config: Config) -> Recipe:
 
 
 def get_frozen(config: Config) -> dict[str, Weights]:
-    return {"encoder": style_weights("avatar_encoder")}
+    return {
+        "finder": find_weights("avatar_landmarks", None),
+        "encoder": style_weights("avatar_encoder"),
+    }
 
 
 def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
+    drive = drive_of(config)
     return (
         ExpressionTransfer(
-            condition=drive_of(config).condition,
+            condition=drive.condition,
+            where=drive.where,
             classes=config.drive == "class",
             every=config.evaluate.every,
             samples=config.evaluate.samples,

@@ -173,9 +173,11 @@ def get_frozen(config: Config) -> dict[str, Weights]:
 
 
 def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
+    drive = drive_of(config)
     return (
         ExpressionTransfer(
-            condition=drive_of(config).condition,
+            condition=drive.condition,
+            where=drive.where,
             classes=False,
             every=config.evaluate.every,
             samples=config.evaluate.samples,

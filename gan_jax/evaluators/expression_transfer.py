@@ -30,7 +30,7 @@ from gan_jax.evaluators.samples import sample_key, sampling_nets
 from gan_jax.evaluators.spaces import judge_space
 from gan_jax.evaluators.true_pictures import OF_TRUTH, compared, measured, of_pixels
 from gan_jax.ops.pixels import to_float, to_uint8
-from gan_jax.recipe import Batch
+from gan_jax.recipe import Batch, Nets
 from gan_jax.weights.store import find_weights
 
 READ = ("expression", "expression_vector", "landmarks", "identity")
@@ -72,9 +72,10 @@ class ExpressionTransfer:
     Attributes:
         condition: what the generator is told of a batch of the avatars asked for, with all their
             fields.
-        classes: whether that is a named expression at its intensity, which the truth then shows
-            and nothing besides (its own sides: a wink is the left eye's); else it is the other's
-            very parameters of expression.
+        where: `(nets, images) -> inputs`, what it is given beside pictures and condition.
+        classes: whether the condition is a named expression at its intensity, which the truth then
+            shows and nothing besides (its own sides: a wink is the left eye's); else it is the
+            other's very parameters of expression.
         samples: avatars of the split, or all that there are.
         split: that they are of.
         shown: avatars in the picture.
@@ -82,6 +83,7 @@ class ExpressionTransfer:
 
     condition: Callable[[Batch], Array]
     classes: bool
+    where: Callable[[Nets, Array], tuple[Array, ...]]
     name: str = "expression_transfer"
     every: str = ""
     samples: int = 1000
@@ -124,7 +126,8 @@ class ExpressionTransfer:
         @jax.jit
         def translate(nets, frozen, images: Array, asked: Batch) -> tuple[Array, Array]:
             view = sampling_nets(world.recipe, nets, frozen, sample_key(0), self.ema)
-            made = view("generator", to_float(images), self.condition(asked))[0]
+            given = to_float(images)
+            made = view("generator", given, self.condition(asked), *self.where(view, given))[0]
             return to_uint8(made.images), made.mask
 
         def measure(subject: Subject, seed: int) -> Evaluation:

@@ -73,8 +73,9 @@ class TranslatorBlock(nn.Module):
 
 
 class StarGANTranslator(nn.Module):
-    """`(images [B, H, W, C], condition [B, K] or [B, H, W, K]) -> Translation`; H and W are
-    multiples of 4.
+    """`(images [B, H, W, C], condition [B, K] or [B, H, W, K], places [B, H, W, P] or None) ->
+    Translation`; H and W are multiples of 4. Places are maps of where the parts of a picture are,
+    laid over it as more channels; no part of the papers' network.
 
     A condition is laid over the picture as more channels, a vector's numbers as constant planes.
     Each convolution is followed by instance normalisation, which would take away what a constant
@@ -108,7 +109,9 @@ class StarGANTranslator(nn.Module):
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, images: Array, condition: Array, *, train: bool) -> Translation:
+    def __call__(
+        self, images: Array, condition: Array, places: Array | None = None, *, train: bool
+    ) -> Translation:
         self._check(images, condition)
         by = jnp.asarray(condition, images.dtype) if self.modulated else None
         settings = {"use_bias": False, "kernel_init": weight_init, "dtype": self.dtype}
@@ -130,9 +133,9 @@ class StarGANTranslator(nn.Module):
             x = Convolution(features, (7, 7), name=name, **settings)(x)
             return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
-        x = images
-        if not self.modulated:
-            x = jnp.concatenate([images, planes_of(condition, images)], axis=-1)
+        over = [] if self.modulated else [planes_of(condition, images)]
+        over += [] if places is None else [places.astype(images.dtype)]
+        x = jnp.concatenate([images, *over], axis=-1)
         x = activate(Convolution(self.width, (7, 7), **settings)(x))
         downward = []
         for multiple in (2, 4):

@@ -45,16 +45,15 @@ def expression_recipe(
     schedules: Mapping[str, Schedule],
     policies: tuple[str, ...] = (),
 ) -> Recipe:
-    """`generator(images, condition) -> Translation` with a mask, `discriminator(images, condition
-    or None) -> Judgement`, as in `networks.stargan`. First the discriminator learns to read from
-    `reading_turns` real batches, for until it can the generator keeps all; then both have a turn.
+    """`generator(images, condition, *where) -> Translation` with a mask, `discriminator(images,
+    condition or None) -> Judgement`, as in `networks.stargan`. First the discriminator learns to
+    read of `reading_turns` real batches: until it can the generator keeps all; then both follow.
 
     Args:
         loss: the adversarial pair, taken place by place.
         values: `ema_decay`, R1's `r1_weight`, and weights of what is read, of the mean absolute
             difference of what came back (`cycle`) and of what was made (`change`) from what was
-            given, and of the masks' total variation. GANimation asks masks to open; that `change`
-            asks little to change leaves who it is alone.
+            given (GANimation's is of the masks), and of the masks' total variation.
         likeness: who a translation is to stay, by `identity_weight`; None for no such loss.
         policies: of DiffAugment, on all that the discriminator sees; none where places matter.
 
@@ -65,7 +64,7 @@ def expression_recipe(
     if reading_turns < 1:
         raise UsageError(f"reading_turns={reading_turns} must be at least 1")
     condition, reading, recognised = drive.condition, drive.reading, drive.recognised
-    judged = drive.judged or condition
+    judged, where = drive.judged or condition, drive.where
 
     def seen(images: Array, key: Array, number: int) -> Array:
         return diff_augment(images, jax.random.fold_in(key, number), policies)
@@ -77,7 +76,7 @@ def expression_recipe(
 
     def discriminator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
-        fake = nets.fixed("generator")(real, condition(target)).images
+        fake = nets.fixed("generator")(real, condition(target), *where(nets, real)).images
         judge = nets.fixed("discriminator")
         real, own, asked = seen(real, key, 0), judged(batch), judged(target)
         of_real, nets = nets("discriminator", real, own)
@@ -91,13 +90,12 @@ def expression_recipe(
 
     def generator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
-        there, nets = nets("generator", real, condition(target))
-        back, nets = nets("generator", there.images, condition(batch))
+        there, nets = nets("generator", real, condition(target), *where(nets, real))
+        back, nets = nets("generator", there.images, condition(batch), *where(nets, there.images))
         judge = nets.fixed("discriminator")
         of_fake = judge(seen(there.images, key, 1), judged(target))
-        real_logits = of_fake.logits
-        if loss.relativistic:
-            real_logits = judge(seen(real, key, 0), judged(batch)).logits
+        # Relativistic losses alone look at these: for others no program computes them.
+        real_logits = judge(seen(real, key, 0), judged(batch)).logits
         adversarial = jnp.mean(loss.generator(real_logits, of_fake.logits))
         masks = jnp.concatenate([there.mask, back.mask])
         terms = {
@@ -109,33 +107,35 @@ def expression_recipe(
         if likeness:
             terms["identity"] = jnp.mean(likeness.apart(nets, there.images, real))
         value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in terms)
-        shares = {"full": masks > 0.95, "empty": masks < 0.05}
-        watched = {f"mask_{name}": jnp.mean(share) for name, share in shares.items()}
+        watched = {"mask_full": jnp.mean(masks > 0.95), "mask_empty": jnp.mean(masks < 0.05)}
         watched |= {"adversarial": adversarial, "mask": jnp.mean(masks)}
         return value, Aux(nets, extra, terms | watched)
 
+    def paint(nets: Nets, images: Array, told: Array) -> Array:
+        return nets("generator", images, told, *where(nets, images))[0].images
+
     def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
-        target = drive.retarget(batch, rolled(batch, 1))
-        return nets("generator", batch["image"], condition(target))[0].images
+        return paint(nets, batch["image"], condition(drive.retarget(batch, rolled(batch, 1))))
 
     def translate(nets: Nets, batch: Batch) -> Array:
         told = drive.like(nets, batch) if drive.like else (drive.asked or condition)(batch)
-        return nets("generator", batch["image"], told)[0].images
+        return paint(nets, batch["image"], told)
 
     def inputs(batch: Batch):
-        images = batch["image"]
-        return {"generator": (images, condition(batch)), "discriminator": (images, judged(batch))}
+        images, told = batch["image"], condition(batch)
+        maps = [jnp.zeros((*images.shape[:3], drive.places))] if drive.places else []
+        return {"generator": (images, told, *maps), "discriminator": (images, judged(batch))}
 
     references = "required" if drive.like else "none"
     asks = Translation(run=translate, conditions=drive.conditions, references=references)
-    judge, painter = ("discriminator",), ("generator",)
+    judge = ("discriminator",)
     return Recipe(
         networks={"generator": generator, "discriminator": discriminator},
         frozen={**drive.frozen, **(likeness.frozen if likeness else {})},
         phases=(
             Phase(name="reading", trains=judge, loss=reading_loss, batch=1, repeat=reading_turns),
             Phase(name="discriminator", trains=judge, loss=discriminator_loss),
-            Phase(name="generator", trains=painter, loss=generator_loss),
+            Phase(name="generator", trains=("generator",), loss=generator_loss),
         ),
         inputs=inputs,
         values=values,

@@ -20,6 +20,7 @@ from gan_jax.recipe import Batch, Nets, batch_size
 from gan_jax.recognition import Recognised, by_name, probabilities
 from gan_jax.translation import Choice, Condition, Number
 
+
 class Drive(NamedTuple):
     """How an expression is told to the generator and read by the discriminator.
 
@@ -33,9 +34,11 @@ class Drive(NamedTuple):
         judged: `batch -> [B, K]`, what the discriminator is told; None for `condition`.
         retarget: `(batch, others) -> batch`, the examples with the expressions of the others, but
             for their pictures; the others themselves where a condition tells of nothing else.
+        places: maps that show the generator where the parts of a face are, beside the condition.
+        where: `(nets, images) -> ([B, H, W, places],)`, of pictures to be translated; () without.
         conditions: what a user may ask for, by name; none where numbers cannot say it.
         asked: the condition of a batch with a leaf for each of those; None for `condition`.
-        frozen: networks that `like` calls.
+        frozen: networks that `where` and `like` call.
         like: `(nets, batch) -> condition` of pictures `image` whose expression is to be that of
             their `reference` `[B, R, H, W, C]`; None where pictures cannot say it.
         recognised: `outputs [B, N] -> Recognised`, for people; None where numbers cannot say it.
@@ -48,6 +51,8 @@ class Drive(NamedTuple):
     reading: Callable[[Array, Batch], Array]
     judged: Callable[[Batch], Array] | None = None
     retarget: Callable[[Batch, Batch], Batch] = lambda batch, others: others
+    places: int = 0
+    where: Callable[[Nets, Array], tuple[Array, ...]] = lambda nets, images: ()
     conditions: Mapping[str, Condition] = {}
     asked: Callable[[Batch], Array] | None = None
     frozen: Mapping[str, nn.Module] = {}
@@ -182,6 +187,20 @@ def point_drive(
         frozen={"finder": finder},
         like=like,
     )
+
+
+def located(drive: Drive, finder: nn.Module, lines: Sequence[Sequence[int]]) -> Drive:
+    """The drive of a generator that is shown where the parts of a face are: one map a line of
+    landmarks, the largest of their heat-maps (a sigma of 1 pixel). The frozen `finder` finds them
+    (`networks.landmark_finder`), in translations too; no gradient passes through it."""
+
+    def where(nets: Nets, images: Array) -> tuple[Array]:
+        points = jax.lax.stop_gradient(points_of(nets.fixed("finder"), images))
+        maps = heat_maps(points, images.shape[1], 1.0)
+        parts = [jnp.max(maps[..., jnp.array(line)], axis=-1) for line in lines]
+        return (jnp.stack(parts, axis=-1),)
+
+    return drive._replace(places=len(lines), where=where, frozen={**drive.frozen, "finder": finder})
 
 
 def others(batch: Batch, key: Array) -> Batch:

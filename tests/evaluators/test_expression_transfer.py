@@ -105,7 +105,11 @@ def test_masks():
 
 
 def test_what_cannot_be_asked(drawn):
-    made = ExpressionTransfer(condition=lambda batch: batch["expression"], classes=True)
+    made = ExpressionTransfer(
+        condition=lambda batch: batch["expression"],
+        classes=True,
+        where=lambda nets, images: (),
+    )
     with pytest.raises(UsageError, match="knows the project's own avatars only"):
         made.open(toy.world())
     with pytest.raises(UsageError, match="set data.channels to 3"):
@@ -116,6 +120,14 @@ class Copy(nn.Module):
     @nn.compact
     def __call__(self, images, condition, *, train):
         return Translation(images, jnp.ones_like(images[..., :1]), images)
+
+
+class Placed(nn.Module):
+    """Shows the places that it is given."""
+
+    @nn.compact
+    def __call__(self, images, condition, places, *, train):
+        return Translation(places, jnp.ones_like(images[..., :1]), images)
 
 
 class Truth(nn.Module):
@@ -161,7 +173,11 @@ def test_a_copy_stands_at_the_floor_and_the_truth_at_the_ceiling(drawn, monkeypa
     monkeypatch.setattr(expression_transfer, "render_batch", told)
     monkeypatch.setattr(expression_transfer, "Extractor", judge)
     monkeypatch.setattr(expression_transfer, "obedience", off)
-    evaluator = ExpressionTransfer(condition=lambda batch: batch["parameters"], classes=False)
+    evaluator = ExpressionTransfer(
+        condition=lambda batch: batch["parameters"],
+        classes=False,
+        where=lambda nets, images: (),
+    )
     copied, true = (of_a_net(evaluator, reals(drawn), net) for net in (Copy(), Told()))
     assert set(copied.metrics) == set(evaluator.metrics)
     for place, name in enumerate(JUDGED):
@@ -179,11 +195,31 @@ def test_a_copy_stands_at_the_floor_and_the_truth_at_the_ceiling(drawn, monkeypa
     assert copied.protocol["perceptual"] == {"network": "levels"}
 
 
+def test_the_generator_is_shown_where_faces_are(drawn, monkeypatch):
+    monkeypatch.setattr(expression_transfer, "render_batch", told)
+    monkeypatch.setattr(expression_transfer, "Extractor", lambda *a: lambda blocks: blocks[0])
+    monkeypatch.setattr(expression_transfer, "obedience", lambda *a: dict.fromkeys(JUDGED, 0.0))
+    evaluator = ExpressionTransfer(
+        condition=lambda batch: batch["parameters"],
+        classes=False,
+        where=lambda nets, images: (-images,),
+    )
+    pictures = reals(drawn)
+    made = of_a_net(evaluator, pictures, Placed()).pictures["expression_transfer"]
+    given = np.concatenate(list(pictures.each())[:8], axis=1)
+    np.testing.assert_array_equal(made[:32], given)
+    np.testing.assert_array_equal(made[32:64], 255 - given)
+
+
 @pytest.mark.slow
 def test_a_copy_is_the_floor_and_the_truth_the_ceiling():
     made = draw_avatars(77, 0, 0, 64, 64)._asdict()
     arrays = {name: np.asarray(leaf) for name, leaf in made.items()}
-    evaluator = ExpressionTransfer(condition=lambda batch: batch["parameters"], classes=True)
+    evaluator = ExpressionTransfer(
+        condition=lambda batch: batch["parameters"],
+        classes=True,
+        where=lambda nets, images: (),
+    )
     copied, true = (of_a_net(evaluator, reals(arrays), net) for net in (Copy(), Truth()))
     assert set(copied.metrics) == set(evaluator.metrics)
     for name in ("expression_accuracy", "expression_error", "landmark_error", "identity_drift"):

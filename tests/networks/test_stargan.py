@@ -218,6 +218,25 @@ def test_a_constant_condition_is_seen():
     assert np.abs(found - other).mean() > 0.01
 
 
+@pytest.mark.parametrize("modulated", [False, True])
+def test_places_are_laid_over_the_picture(modulated):
+    """As more channels, behind those of a condition that is laid over it too."""
+    module = StarGANTranslator(3, 4, 1, modulated=modulated)
+    places = np.random.default_rng(5).normal(size=(*PICTURES.shape[:3], 2)).astype(np.float32)
+    variables = module.init(jax.random.key(0), PICTURES, VECTORS, places, train=True)
+    kernel = variables["params"]["Convolution_0"]["kernel"]
+    assert kernel.shape[2] == 3 + 2 + (0 if modulated else VECTORS.shape[1])
+    found = apply(module, variables, PICTURES, VECTORS, places).images
+    if modulated:
+        other = apply(module, variables, PICTURES, VECTORS, 0 * places).images
+        assert np.abs(found - other).mean() > 0.01
+    else:
+        planes = np.broadcast_to(VECTORS[:, None, None], (*PICTURES.shape[:3], VECTORS.shape[1]))
+        maps = np.concatenate([planes, places], axis=-1)
+        expected = apply(module, variables, PICTURES, maps).images
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_a_condition_that_modulates():
     """Each of the seven normalisations takes its scale and bias from the condition."""
     module, variables = translator(modulated=True)

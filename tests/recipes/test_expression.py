@@ -41,11 +41,13 @@ def counted(module, train):
 
 
 class Painter(nn.Module):
-    """Mask and colour, each a linear map of the condition and the picture."""
+    """Mask and colour, each a linear map of the condition and the picture, which three tenths of
+    the places are added to."""
 
     @nn.compact
-    def __call__(self, images, condition, *, train):
+    def __call__(self, images, condition, places=None, *, train):
         counted(self, train)
+        images = images if places is None else images + 0.3 * places
         flat = (images.reshape(len(images), -1), condition.reshape(len(images), -1))
         x = jnp.concatenate(flat, -1)
         shape = (len(images), SIDE, SIDE, 1)
@@ -289,6 +291,28 @@ def test_who_it_is_may_not_change(situation):
         recipe(likeness=likeness)
 
 
+def test_the_generator_is_shown_where_faces_are(situation):
+    """Those that it is given, and in its translation on the way back."""
+    _, nets, hand, given, key, arrays, asked = situation
+    drive = CLASS._replace(places=1, where=lambda nets, images: (jnp.flip(images, 1),))
+    made = recipe(drive)
+
+    def paint(images, condition):
+        return hand.paint(images + 0.3 * np.flip(images, 1), condition)[0]
+
+    fake = paint(arrays["image"], own(asked))
+    back = paint(fake, own(arrays))
+    logits = loss_of(made, 1, nets, given, key)[1].metrics["fake_logits"]
+    np.testing.assert_allclose(logits, hand.judge(fake, own(asked))[0].mean(), rtol=1e-4)
+    metrics = loss_of(made, 2, nets, given, key)[1].metrics
+    np.testing.assert_allclose(metrics["change"], np.abs(fake - arrays["image"]).mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["cycle"], np.abs(back - arrays["image"]).mean(), rtol=1e-4)
+    assert made.translation
+    translated = made.translation.run(nets, given)
+    np.testing.assert_allclose(translated, paint(arrays["image"], own(arrays)), rtol=1e-4)
+    assert made.inputs(given)["generator"][2].shape == (SIZE, SIDE, SIDE, 1)
+
+
 def test_a_relativistic_loss_reads_the_real_logits(situation):
     _, nets, hand, given, key, arrays, asked = situation
     made = recipe(loss=losses.relativistic_pairing)
@@ -438,7 +462,7 @@ def test_what_the_discriminator_sees_is_augmented(situation, monkeypatch):
     monkeypatch.setattr("gan_jax.recipes.expression.diff_augment", marked)
     turned = recipe(policies=("cutout",))
     found = [loss_of(turned, phase, nets, given, key)[1].metrics for phase in (0, 1, 2)]
-    assert len(seen) == 4 and len(set(seen)) == 2
+    assert len(seen) == 5 and len(set(seen)) == 2
     for before, after in zip(plain, found, strict=True):
         assert not np.isclose(before["expression"], after["expression"])
     assert found[2]["cycle"] == plain[2]["cycle"]

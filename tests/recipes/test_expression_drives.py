@@ -1,14 +1,18 @@
 """What drives a face: conditions and readings against their formulas, and what a user may ask."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.heat_maps import heat_maps
+from gan_jax.networks.landmark_finder import points_of
+from gan_jax.recipe import Nets
 from gan_jax.recipes.expression_drives import (
     class_drive,
     graded_class_drive,
+    located,
     point_drive,
     strength_drive,
 )
@@ -92,3 +96,26 @@ def test_points(size, sigma):
     np.testing.assert_array_equal(drive.judged(batch), batch["moved"])
     assert drive.outputs == drive.told == 3 and not drive.conditions
     assert jax.tree.leaves(drive.frozen) == []
+
+
+class Finder(nn.Module):
+    """Three points, where each colour is brightest."""
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        maps = nn.avg_pool(images, (4, 4), (4, 4))
+        return 40.0 * maps
+
+
+def test_a_generator_may_be_shown_where_the_parts_of_a_face_are():
+    drive = located(class_drive(NAMES, "mood"), Finder(), lines=((0, 2), (1,)))
+    assert drive.places == 2 and set(drive.frozen) == {"finder"} and drive.outputs == 3
+    nets = Nets({"finder": Finder()}, {"finder": {}}, jax.random.key(0), train=False)
+    images = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
+    (maps,) = drive.where(nets, images)
+    points = points_of(lambda x: 40.0 * nn.avg_pool(x, (4, 4), (4, 4)), images)
+    heat = np.asarray(heat_maps(points, 64, 1.0))
+    expected = np.stack([np.maximum(heat[..., 0], heat[..., 2]), heat[..., 1]], axis=-1)
+    np.testing.assert_allclose(maps, expected, atol=1e-5)
+    slope = jax.grad(lambda x: jnp.sum(jnp.square(drive.where(nets, x)[0])))(images)
+    np.testing.assert_array_equal(slope, 0)
