@@ -8,12 +8,13 @@ The generator keeps most of a picture and paints the rest (StarGAN's trunk, GANi
 an avatar truly looks like with another expression is never seen in training. `drive="vector"` takes
 the strength of every movement instead of a name: `--condition.jawOpen=0.6 --condition.tears=1`.
 
-Who it is must not change by what the avatar encoder, which comes with the package, sees of it.
+Who it is must not change by what the avatar encoder sees of it; where the parts of a face are, the
+landmark finder draws for the generator. Both come with the package and stay as they are.
 
-Expected on two CPU cores of a busy machine: 24 minutes, after which the judge reads the right
-expression off 79 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and
-1.8 % of what makes up who it is as another (0.3 % of the renderer's). `:long`, 46 minutes, is the
-same run gone on to twice the steps: 86 % and 1.2 %. `:smoke` takes seconds.
+Expected on two CPU cores: 20 to 35 minutes, as busy as the machine is, after which the judge reads
+the right expression off 84 % of held-out faces (13 % of copies, 98 % of the renderer's own
+pictures), and 1.5 % of what makes up who it is as another (0.3 % of the renderer's). `:long` is the
+same run gone on to twice the steps; `:smoke` takes seconds.
 """
 
 from __future__ import annotations
