@@ -14,7 +14,7 @@ landmark finder draws for the generator. Both come with the package and stay as 
 Expected on two CPU cores: 20 to 35 minutes, as busy as the machine is, after which the judge reads
 the right expression off 84 % of held-out faces (13 % of copies, 98 % of the renderer's own
 pictures), and 1.5 % of what makes up who it is as another (0.3 % of the renderer's). `:long` is the
-same run gone on to twice the steps; `:smoke` takes seconds.
+same run gone on to twice the steps: 92 % and 1.4 %. `:smoke` takes seconds.
 """
 
 from __future__ import annotations
