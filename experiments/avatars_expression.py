@@ -11,9 +11,9 @@ the strength of every movement instead of a name: `--condition.jawOpen=0.6 --con
 Who it is must not change by what the avatar encoder sees of it; where the parts of a face are, the
 landmark finder draws for the generator. Both come with the package and stay as they are.
 
-Expected on two CPU cores: 20 to 35 minutes, as busy as the machine is, after which the judge reads
-the right expression off 84 % of held-out faces (13 % of copies, 98 % of the renderer's own
-pictures), and 1.5 % of what makes up who it is as another (0.3 % of the renderer's). `:long` is the
+Expected on two CPU cores of a busy machine: 35 minutes, after which the judge reads the right
+expression off 84 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and
+1.5 % of what makes up who it is as another (0.3 % of the renderer's). `:long`, 66 minutes, is the
 same run gone on to twice the steps: 92 % and 1.4 %. `:smoke` takes seconds.
 """
 

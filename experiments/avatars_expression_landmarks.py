@@ -9,10 +9,10 @@ each face gets the points that it would have with the expression of another avat
 truly look like is never seen. A picture of yours takes those of the reference, which the landmark
 finder of the package finds.
 
-Expected on two CPU cores: 25 to 50 minutes, as busy as the machine is, after which the judge reads
-the right expression off 95 % of held-out faces (13 % of copies), and 2.0 % of what makes up who it
-is as another (0.3 % of the renderer's own pictures). `:long` goes on to twice the steps; `:smoke`
-takes seconds.
+Expected on two CPU cores beside another training: 50 minutes, after which the judge reads the right
+expression off 95 % of held-out faces (13 % of copies), and 2.0 % of what makes up who it is as
+another (0.3 % of the renderer's own pictures). `:long` goes on to twice the steps; `:smoke` takes
+seconds.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def expression_recipe(
         back, nets = nets("generator", there.images, condition(batch), *where(nets, there.images))
         judge = nets.fixed("discriminator")
         of_fake = judge(seen(there.images, key, 1), judged(target))
-        # Relativistic losses alone look at these: for others no program computes them.
+        # Relativistic losses alone look at these; of other programs XLA takes them out.
         real_logits = judge(seen(real, key, 0), judged(batch)).logits
         adversarial = jnp.mean(loss.generator(real_logits, of_fake.logits))
         masks = jnp.concatenate([there.mask, back.mask])

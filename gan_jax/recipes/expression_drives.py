@@ -115,6 +115,11 @@ def graded_class_drive(names: Sequence[str], neutral: int) -> Drive:
     )
 
 
+def squared_error(strengths: Callable[[Batch], Array]) -> Callable[[Array, Batch], Array]:
+    """`(outputs [B, K], batch) -> [B]`, summed over the strengths `[B, K]` of the batch."""
+    return lambda outputs, batch: jnp.sum(jnp.square(outputs - strengths(batch)), axis=-1)
+
+
 def strength_drive(
     names: Sequence[str],
     low: Sequence[float] | np.ndarray,
@@ -125,16 +130,13 @@ def strength_drive(
     """The strengths of named movements, `strengths(batch)` `[B, K]` of `batch[leaf]`: told as they
     are, read by the sum of squared errors. A user may set each, 0 where not."""
 
-    def reading(outputs: Array, batch: Batch) -> Array:
-        return jnp.sum(jnp.square(outputs - strengths(batch)), axis=-1)
-
     bounds = zip(names, low, high, strict=True)
     return Drive(
         given=(leaf,),
         outputs=len(names),
         told=len(names),
         condition=strengths,
-        reading=reading,
+        reading=squared_error(strengths),
         conditions={name: Number(float(least), float(most), 0.0) for name, least, most in bounds},
         asked=lambda batch: jnp.stack([batch[name] for name in names], axis=-1),
         recognised=lambda outputs: Recognised({}, by_name(names, outputs)),
@@ -173,16 +175,13 @@ def point_drive(
         ]
         return heat_maps(jnp.mean(jnp.stack(taken), axis=0), size, sigma)
 
-    def reading(outputs: Array, batch: Batch) -> Array:
-        return jnp.sum(jnp.square(outputs - strengths(batch)), axis=-1)
-
     return Drive(
         given=given,
         outputs=count,
         told=count,
         condition=lambda batch: heat_maps(batch["landmarks"], size, sigma),
         judged=strengths,
-        reading=reading,
+        reading=squared_error(strengths),
         retarget=retarget,
         frozen={"finder": finder},
         like=like,
