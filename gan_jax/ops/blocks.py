@@ -116,6 +116,32 @@ def from_blocks(x: Array, block: Pair, edges: tuple[Pair, Pair]) -> Array:
     return pad(x, pair((-low, -high) for low, high in edges))
 
 
+def gather_windows(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
+    """Every window of `[B, H, W, C]`, side by side: `[B, *count, window · window · C]`.
+
+    A gather of whole rows, which XLA:CPU copies as such; of slices it copies single elements.
+    """
+    batch, height, width, channels = x.shape
+    if window == (height, width) or (window == (1, 1) and count == (height, width)):
+        return x.reshape(batch, *count, prod(window) * channels)
+    rows, columns = (jnp.arange(n) * step for n, step in zip(count, steps, strict=True))
+    corners = jnp.stack(jnp.meshgrid(rows, columns * channels, indexing="ij"), axis=-1)
+    windows = lax.gather(
+        x.reshape(batch, height, width * channels),
+        jnp.broadcast_to(corners, (batch, *corners.shape)),
+        lax.GatherDimensionNumbers(
+            offset_dims=(3, 4),
+            collapsed_slice_dims=(),
+            start_index_map=(1, 2),
+            operand_batching_dims=(0,),
+            start_indices_batching_dims=(0,),
+        ),
+        (1, window[0], window[1] * channels),
+        mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
+    )
+    return windows.reshape(batch, *count, prod(window) * channels)
+
+
 def kernel_to_blocks(geometry: Geometry, kernel: Array) -> Array:
     """`[kh, kw, I, O]` to `[taps, taps, block · block · I, O]`, zeros where a block sticks out."""
     (rows, columns), (height, width) = geometry.taps, geometry.block

@@ -15,7 +15,7 @@ from functools import partial
 import jax
 from jax import Array
 
-from gan_jax.ops import depthwise, minimal_filtering, windows
+from gan_jax.ops import depthwise, minimal_filtering, row_windows, windows
 from gan_jax.ops.blocks import Geometry
 from gan_jax.ops.grouped import Faces, OverGroups
 
@@ -44,29 +44,38 @@ _traced_once = partial(jax.jit, static_argnums=0, inline=True)
 
 @_traced_once
 def _convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:
-    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, x)
+    inputs, features = kernel.shape[2], kernel.shape[3] // geometry.groups
+    filtering = minimal_filtering.pays(geometry, inputs, features, x)
+    form = form_of(geometry, inputs, features, x, filtering)
     return form.convolve(geometry, x, kernel).astype(x.dtype)
 
 
 @_traced_once
 def _input_gradient(geometry: Geometry, y: Array, kernel: Array) -> Array:
-    form = _form(geometry, kernel.shape[2], kernel.shape[3] // geometry.groups, y)
+    inputs, features = kernel.shape[2], kernel.shape[3] // geometry.groups
+    filtering = minimal_filtering.pays(geometry, inputs, features, y)
+    form = form_of(geometry, inputs, features, y, filtering)
     return form.input_gradient(geometry, y, kernel).astype(y.dtype)
 
 
 @_traced_once
 def _kernel_gradient(geometry: Geometry, x: Array, y: Array) -> Array:
-    groups = geometry.groups
-    form = _form(geometry, x.shape[-1] // groups, y.shape[-1] // groups, x)
+    inputs, features = (array.shape[-1] // geometry.groups for array in (x, y))
+    filtering = minimal_filtering.pays(geometry, inputs, features, x)
+    filtering = filtering and minimal_filtering.kernel_gradient_pays(geometry, x, y)
+    form = form_of(geometry, inputs, features, x, filtering)
     return form.kernel_gradient(geometry, x, y).astype(x.dtype)
 
 
-def _form(geometry: Geometry, inputs: int, features: int, array: Array) -> Faces:
-    """The fastest for groups of so many inputs and features."""
+def form_of(geometry: Geometry, inputs: int, features: int, array: Array, filtering: bool) -> Faces:
+    """The fastest for groups of so many inputs and features, by `filtering` or without."""
     if geometry.groups > 1 and inputs == features == 1:
         return depthwise
-    pays = minimal_filtering.pays(geometry, inputs, features, array.dtype)
-    form = minimal_filtering if pays else windows
+    form: Faces = windows
+    if filtering:
+        form = minimal_filtering
+    elif row_windows.pays(geometry, inputs, features, len(array)):
+        form = row_windows
     return form if geometry.groups == 1 else OverGroups(form)
 
 

@@ -35,11 +35,15 @@ from gan_jax.ops.winograd import (
 # groups no number is too few: their narrow products take less than gathering windows for them.
 FEWEST_CHANNELS = 32
 LEAST_GAIN = 1.2
+# Measured on CPU: with fewer pixels than this asks for, the kernel's gradient takes up to five
+# times as long where blocks are strides.
+PARAMETERS_A_PIXEL = 1024
 
 
-def pays(geometry: Geometry, inputs: int, features: int, dtype: jnp.dtype) -> bool:
-    """Whether this is the faster form; never in half precision, which the maps' sums would hurt."""
-    if jnp.finfo(dtype).bits < 32 or any(taps not in ALGORITHMS for taps in geometry.taps):
+def pays(geometry: Geometry, inputs: int, features: int, array: Array) -> bool:
+    """Whether this is the faster form for pictures `array` `[B, …]`; never in half precision,
+    which the maps' sums would hurt."""
+    if jnp.finfo(array.dtype).bits < 32 or any(taps not in ALGORITHMS for taps in geometry.taps):
         return False
     channels = min(prod(geometry.block) * inputs, features)
     if geometry.groups == 1 and channels < FEWEST_CHANNELS:
@@ -49,6 +53,13 @@ def pays(geometry: Geometry, inputs: int, features: int, dtype: jnp.dtype) -> bo
     tiles = prod(-(-n // a.tile) for n, a in zip(geometry.output, algorithms, strict=True))
     needed = prod(geometry.output) * prod(geometry.kernel)
     return needed > LEAST_GAIN * products * tiles * prod(geometry.block)
+
+
+def kernel_gradient_pays(geometry: Geometry, x: Array, y: Array) -> bool:
+    """Of what otherwise pays: whether taking the blocks of a kernel apart again is worth it."""
+    pixels = len(y) * prod(geometry.output)
+    parameters = prod(geometry.kernel) * x.shape[-1] // geometry.groups * y.shape[-1]
+    return geometry.block == (1, 1) or PARAMETERS_A_PIXEL * pixels >= parameters
 
 
 def convolve(geometry: Geometry, x: Array, kernel: Array) -> Array:

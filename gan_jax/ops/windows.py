@@ -9,12 +9,13 @@ from __future__ import annotations
 from math import prod
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from gan_jax.ops.blocks import (
     Geometry,
     Pair,
     from_blocks,
+    gather_windows,
     kernel_from_blocks,
     kernel_to_blocks,
     pad,
@@ -87,40 +88,14 @@ def _fits_blocks(geometry: Geometry) -> bool:
 def _input_windows(geometry: Geometry, x: Array) -> Array:
     """The inputs that every output is made of: `[B, h, w, kh · kw · I]`."""
     padded = pad(x, geometry.edges)
-    return _gather(padded, geometry.kernel, geometry.strides, geometry.output)
+    return gather_windows(padded, geometry.kernel, geometry.strides, geometry.output)
 
 
 def _output_windows(geometry: Geometry, y: Array) -> Array:
     """The outputs that every filled block reaches: `[B, *filled, taps · taps · O]`."""
     axes = zip(geometry.taps, geometry.first, geometry.filled, geometry.output, strict=True)
     edges = pair((taps - 1 - first, first + n - height) for taps, first, n, height in axes)
-    return _gather(pad(y, edges), geometry.taps, (1, 1), geometry.filled)
-
-
-def _gather(x: Array, window: Pair, steps: Pair, count: Pair) -> Array:
-    """Every window of `[B, H, W, C]`, side by side: `[B, *count, window · window · C]`.
-
-    A gather of whole rows, which XLA:CPU copies as such; of slices it copies single elements.
-    """
-    batch, height, width, channels = x.shape
-    if window == (height, width) or (window == (1, 1) and count == (height, width)):
-        return x.reshape(batch, *count, prod(window) * channels)
-    rows, columns = (jnp.arange(n) * step for n, step in zip(count, steps, strict=True))
-    corners = jnp.stack(jnp.meshgrid(rows, columns * channels, indexing="ij"), axis=-1)
-    windows = lax.gather(
-        x.reshape(batch, height, width * channels),
-        jnp.broadcast_to(corners, (batch, *corners.shape)),
-        lax.GatherDimensionNumbers(
-            offset_dims=(3, 4),
-            collapsed_slice_dims=(),
-            start_index_map=(1, 2),
-            operand_batching_dims=(0,),
-            start_indices_batching_dims=(0,),
-        ),
-        (1, window[0], window[1] * channels),
-        mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
-    )
-    return windows.reshape(batch, *count, prod(window) * channels)
+    return gather_windows(pad(y, edges), geometry.taps, (1, 1), geometry.filled)
 
 
 def _by_phases(geometry: Geometry, y: Array, kernel: Array) -> Array:
@@ -141,7 +116,7 @@ def _phase(geometry: Geometry, y: Array, kernel: Array) -> Array:
     if features > inputs:
         return _add_inputs(geometry, taps, product(y, kernel.reshape(-1, features), 3, 1))
     count = pair(n + k - 1 for n, k in zip(geometry.output, taps, strict=True))
-    windows = _gather(pad(y, pair((k - 1, k - 1) for k in taps)), taps, (1, 1), count)
+    windows = gather_windows(pad(y, pair((k - 1, k - 1) for k in taps)), taps, (1, 1), count)
     flipped = kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(inputs, -1)
     missing = pair((0, n - m) for n, m in zip(geometry.blocks, count, strict=True))
     return pad(product(windows, flipped, 3, 1), missing)

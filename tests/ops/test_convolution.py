@@ -13,6 +13,8 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from gan_jax.ops import matmul_convolution, minimal_filtering, row_windows, windows
+from gan_jax.ops.blocks import Geometry
 from gan_jax.ops.convolution import convolution, transposed_convolution
 from tests.marks import every
 
@@ -94,6 +96,57 @@ def test_equals_xla_to_the_second_derivative(operation, case):
 @pytest.mark.parametrize("case", every(5, GRID), ids=str)
 def test_equals_xla_over_a_grid(operation, case):
     _check(operation, case)
+
+
+@pytest.fixture
+def by_rows(monkeypatch):
+    """Windows of rows whatever they save, where minimal filtering does not pay; made pictures are
+    too small for them."""
+    monkeypatch.setattr(row_windows, "pays", lambda *_: True)
+    monkeypatch.setattr(minimal_filtering, "pays", lambda *_: False)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+@OPERATIONS
+@pytest.mark.parametrize("case", [*CASES, (9, 12, (7, 7), (1, 1), "SAME", 3, 4)], ids=str)
+def test_windows_of_rows_equal_xla_to_the_second_derivative(by_rows, operation, case):
+    _check(operation, case)
+
+
+@pytest.mark.slow
+@OPERATIONS
+@pytest.mark.parametrize("case", every(10, GRID), ids=str)
+def test_windows_of_rows_equal_xla_over_a_grid(by_rows, operation, case):
+    _check(operation, case)
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "kernel", "stride", "inputs", "features", "batch"),
+    [
+        (row_windows, 64, 7, 1, 12, 16, 8),  # translators' first layer
+        (row_windows, 64, 3, 1, 32, 16, 8),  # and their last but one
+        (windows, 64, 3, 1, 3, 64, 8),  # few inputs: their windows are small
+        (windows, 16, 7, 1, 12, 16, 8),  # few pixels
+        (windows, 4, 4, 2, 48, 24, 8),  # more kernel than pixels
+        (minimal_filtering, 64, 3, 1, 32, 32, 8),
+    ],
+)
+def test_the_form_that_measured_fastest(form, size, kernel, stride, inputs, features, batch):
+    x = jnp.zeros((batch, size, size, inputs))
+    geometry = Geometry((size, size), (kernel, kernel), (stride, stride), ((1, 1), (1, 1)))
+    filtering = minimal_filtering.pays(geometry, inputs, features, x)
+    assert matmul_convolution.form_of(geometry, inputs, features, x, filtering) is form
+
+
+def test_a_kernel_of_few_pixels_is_not_taken_apart():
+    """Of a discriminator's last layer, whose blocks are its strides."""
+    geometry = Geometry((4, 4), (4, 4), (2, 2), ((1, 1), (1, 1)))
+    for batch, pays in ((8, False), (1024, True)):
+        x, y = jnp.zeros((batch, 4, 4, 256)), jnp.zeros((batch, 2, 2, 512))
+        assert minimal_filtering.pays(geometry, 256, 512, x)
+        assert minimal_filtering.kernel_gradient_pays(geometry, x, y) == pays
 
 
 @OPERATIONS
