@@ -33,6 +33,7 @@ from gan_jax.data.avatars.parameters import HIGH, LOW, NAMES, group
 from gan_jax.errors import UsageError
 from gan_jax.evaluators.evaluator import Evaluator
 from gan_jax.evaluators.expression_transfer import ExpressionTransfer
+from gan_jax.networks.identity_recogniser import CHOICES, IdentityRecogniser
 from gan_jax.networks.landmark_finder import LandmarkFinder
 from gan_jax.networks.stargan import StarGANDiscriminator, StarGANTranslator
 from gan_jax.networks.style_encoder import AvatarEncoder
@@ -41,16 +42,20 @@ from gan_jax.recipes.expression import expression_recipe
 from gan_jax.recipes.expression_drives import (
     Drive,
     graded_class_drive,
+    identified,
     located,
     strength_drive,
 )
-from gan_jax.recipes.likeness import likeness_by_statistics
+from gan_jax.recipes.likeness import likeness_by_recognition, likeness_by_statistics
 from gan_jax.schedules import linear_decay, piecewise_linear
 from gan_jax.weights.store import Weights, find_weights
 from gan_jax.weights.style_weights import style_weights
 
 NEUTRAL = EXPRESSIONS.index("neutral")
 STRENGTHS = group("expression")
+
+GROWING = ("change", "identity", "recognition")
+"""Losses whose weights `config.growth` changes."""
 
 
 def get_config(argument: str = "") -> Config:
@@ -74,7 +79,8 @@ def get_config(argument: str = "") -> Config:
     config.cycle_weight = 10.0
     config.change_weight = 5.0
     config.identity_weight = 20.0
-    config.growth = ((0, 0.0), (1500, 1.0), (3000, 2.0))  # factors of these two by step
+    config.growth = ((0, 0.0), (1500, 1.0), (3000, 2.0))  # factors of those three, by step
+    config.recognition_weight = 0.5
     config.variation_weight = 0.1
     config.r1_weight = 0.1
     config.ema_decay = 0.99
@@ -131,12 +137,13 @@ def drive_of(config: Config) -> Drive:
     if config.drive not in drives:
         raise UsageError(f"drive={config.drive!r}: must be {' or '.join(drives)}")
     finder = LandmarkFinder(len(LANDMARKS), dtype=compute_dtype(config))
-    return located(drives[config.drive], finder, LINES)
+    recogniser = IdentityRecogniser(dtype=compute_dtype(config))
+    return identified(located(drives[config.drive], finder, LINES), recogniser, CHOICES)
 
 
 def get_recipe(config: Config) -> Recipe:
     size, dtype = config.data.size, compute_dtype(config)
-    names = ("reading", "expression", "cycle", "change", "identity", "variation", "r1")
+    names = ("reading", "expression", "cycle", "variation", "r1", *GROWING)
     drive = drive_of(config)
     return expression_recipe(
         generator=StarGANTranslator(
@@ -146,6 +153,7 @@ def get_recipe(config: Config) -> Recipe:
             heads="mask",
             modulated=True,
             skips=True,
+            mask_bound=6.0,
             upsample="resize",
             dtype=dtype,
         ),
@@ -157,7 +165,10 @@ def get_recipe(config: Config) -> Recipe:
             dtype=dtype,
         ),
         drive=drive,
-        likeness=likeness_by_statistics(AvatarEncoder(dtype=dtype), "relu3_1"),
+        likeness={
+            "identity": likeness_by_statistics(AvatarEncoder(dtype=dtype), "relu3_1"),
+            "recognition": likeness_by_recognition(IdentityRecogniser(dtype=dtype)),
+        },
         loss=losses.non_saturating,
         values={f"{name}_weight": config[f"{name}_weight"] for name in names}
         | {"ema_decay": config.ema_decay},
@@ -165,7 +176,7 @@ def get_recipe(config: Config) -> Recipe:
             f"{name}.learning_rate": linear_decay(config.decay.begin, config.decay.end)
             for name in ("generator", "discriminator")
         }
-        | {f"{name}_weight": piecewise_linear(config.growth) for name in ("change", "identity")},
+        | {f"{name}_weight": piecewise_linear(config.growth) for name in GROWING},
         reading_turns=config.reading_turns,
         policies=config.policies,
     )
@@ -175,6 +186,7 @@ def get_frozen(config: Config) -> dict[str, Weights]:
     return {
         "finder": find_weights("avatar_landmarks", None),
         "encoder": style_weights("avatar_encoder"),
+        "recogniser": find_weights("avatar_identity", None),
     }
 
 
@@ -183,7 +195,7 @@ def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
     return (
         ExpressionTransfer(
             condition=drive.condition,
-            where=drive.where,
+            inputs=drive.shown,
             classes=config.drive == "class",
             every=config.evaluate.every,
             samples=config.evaluate.samples,

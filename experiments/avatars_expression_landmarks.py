@@ -157,7 +157,7 @@ def get_recipe(config: Config) -> Recipe:
             dtype=dtype,
         ),
         drive=drive,
-        likeness=likeness_by_statistics(AvatarEncoder(dtype=dtype), "relu3_1"),
+        likeness={"identity": likeness_by_statistics(AvatarEncoder(dtype=dtype), "relu3_1")},
         loss=losses.non_saturating,
         values={f"{name}_weight": config[f"{name}_weight"] for name in names}
         | {"ema_decay": config.ema_decay},
@@ -182,7 +182,7 @@ def get_evaluators(config: Config) -> tuple[Evaluator, ...]:
     return (
         ExpressionTransfer(
             condition=drive.condition,
-            where=drive.where,
+            inputs=drive.shown,
             classes=False,
             every=config.evaluate.every,
             samples=config.evaluate.samples,

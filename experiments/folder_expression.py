@@ -189,7 +189,7 @@ def get_recipe(config: Config) -> Recipe:
             dtype=dtype,
         ),
         drive=drive,
-        likeness=None,
+        likeness={},
         loss=losses.non_saturating,
         values={f"{name}_weight": config[f"{name}_weight"] for name in names}
         | {"ema_decay": config.ema_decay},

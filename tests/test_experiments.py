@@ -23,7 +23,7 @@ ALIKE = (
     *("avatars_expression_landmarks", "folder_expression", "avatars_dcgan", "cifar10_dcgan"),
     *("cifar10_wgan_gp", "avatars_vaegan", "avatar_encoder", "avatar_landmarks"),
     *("avatars_r3gan", "avatars_persona", "avatars_stylegan", "cifar10_biggan", "cifar10_sngan"),
-    *("avatar_judge", "digits_ada", "folder_dcgan", "mnist_dcgan"),
+    *("avatar_judge", "avatar_identity", "digits_ada", "folder_dcgan", "mnist_dcgan"),
 )
 """Those that run what others run too, or compile for minutes: by hand."""
 

@@ -72,7 +72,7 @@ class ExpressionTransfer:
     Attributes:
         condition: what the generator is told of a batch of the avatars asked for, with all their
             fields.
-        where: `(nets, images) -> inputs`, what it is given beside pictures and condition.
+        inputs: `(nets, images) -> inputs`, what it is given behind pictures and condition.
         classes: whether the condition is a named expression at its intensity, which the truth then
             shows and nothing besides (its own sides: a wink is the left eye's); else it is the
             other's very parameters of expression.
@@ -83,7 +83,7 @@ class ExpressionTransfer:
 
     condition: Callable[[Batch], Array]
     classes: bool
-    where: Callable[[Nets, Array], tuple[Array, ...]]
+    inputs: Callable[[Nets, Array], tuple[Array | None, ...]]
     name: str = "expression_transfer"
     every: str = ""
     samples: int = 1000
@@ -127,7 +127,7 @@ class ExpressionTransfer:
         def translate(nets, frozen, images: Array, asked: Batch) -> tuple[Array, Array]:
             view = sampling_nets(world.recipe, nets, frozen, sample_key(0), self.ema)
             given = to_float(images)
-            made = view("generator", given, self.condition(asked), *self.where(view, given))[0]
+            made = view("generator", given, self.condition(asked), *self.inputs(view, given))[0]
             return to_uint8(made.images), made.mask
 
         def measure(subject: Subject, seed: int) -> Evaluation:

@@ -55,27 +55,27 @@ class Judgement(NamedTuple):
 
 
 class TranslatorBlock(nn.Module):
-    """`[B, H, W, C]` and the residual of two 3x3 convolutions, each normalised, and modulated where
-    there is something to do it by, ReLU between."""
+    """`[B, H, W, C]` and the residual of two 3x3 convolutions, each `normalised`, ReLU between."""
 
     train: bool
     dtype: Dtype | None = None
 
     @nn.compact
-    def __call__(self, x: Array, by: Array | None = None) -> Array:
+    def __call__(self, x: Array, by: Array | None = None, who: Array | None = None) -> Array:
         def convolve(x: Array) -> Array:
             x = Convolution(
                 x.shape[-1], (3, 3), use_bias=False, kernel_init=weight_init, dtype=self.dtype
             )(x)
-            return normalised(x, by, self.train, self.dtype)
+            return normalised(x, by, who, self.train, self.dtype)
 
         return x + convolve(nn.relu(convolve(x)))
 
 
 class StarGANTranslator(nn.Module):
-    """`(images [B, H, W, C], condition [B, K] or [B, H, W, K], places [B, H, W, P] or None) ->
-    Translation`; H and W are multiples of 4. Places are maps of where the parts of a picture are,
-    laid over it as more channels; no part of the papers' network.
+    """`(images [B, H, W, C], condition [B, K] or [B, H, W, K], places [B, H, W, P] or None, who
+    [B, N] or None) -> Translation`; H and W are multiples of 4. Places are maps of where the parts
+    of a picture are, laid over it as more channels; who it shows scales and shifts what each
+    normalisation gives, at first not at all. Neither is part of the papers' network.
 
     A condition is laid over the picture as more channels, a vector's numbers as constant planes.
     Each convolution is followed by instance normalisation, which would take away what a constant
@@ -94,6 +94,8 @@ class StarGANTranslator(nn.Module):
         skips: features on the way down are added to those of their size on the way up, the heads
             see the picture itself too, whose colours normalisations take away; no part of the
             papers' network.
+        mask_bound: of the mask's logits, which a tanh keeps within it: a mask that keeps all has no
+            slope, and a network that finds that first never paints again. None as published.
         upsample: "transposed", 4x4 of stride 2 as published; or "resize", each pixel four times,
             then 3x3, which leaves no checkerboards. Other names raise UsageError.
         dtype: of the computation; parameters are float32.
@@ -105,19 +107,26 @@ class StarGANTranslator(nn.Module):
     heads: Heads = "colour"
     modulated: bool = False
     skips: bool = False
+    mask_bound: float | None = None
     upsample: Literal["transposed", "resize"] = "transposed"
     dtype: Dtype | None = None
 
     @nn.compact
     def __call__(
-        self, images: Array, condition: Array, places: Array | None = None, *, train: bool
+        self,
+        images: Array,
+        condition: Array,
+        places: Array | None = None,
+        who: Array | None = None,
+        *,
+        train: bool,
     ) -> Translation:
         self._check(images, condition)
         by = jnp.asarray(condition, images.dtype) if self.modulated else None
         settings = {"use_bias": False, "kernel_init": weight_init, "dtype": self.dtype}
 
         def activate(x: Array) -> Array:
-            return nn.relu(normalised(x, by, train, self.dtype))
+            return nn.relu(normalised(x, by, who, train, self.dtype))
 
         def halve(x: Array, features: int) -> Array:
             edges = ((1, 1), (1, 1))
@@ -142,7 +151,7 @@ class StarGANTranslator(nn.Module):
             downward.append(x)
             x = activate(halve(x, multiple * self.width))
         for _ in range(self.blocks):
-            x = TranslatorBlock(train, self.dtype)(x, by)
+            x = TranslatorBlock(train, self.dtype)(x, by, who)
         for multiple in (2, 1):
             x = activate(double(x, multiple * self.width))
             x = x + downward.pop() if self.skips else x
@@ -151,7 +160,10 @@ class StarGANTranslator(nn.Module):
         colour = jnp.tanh(colour)
         if self.heads == "colour":
             return Translation(colour)
-        mask = nn.sigmoid(head(x, 1, "mask"))
+        mask = head(x, 1, "mask")
+        if self.mask_bound is not None:
+            mask = self.mask_bound * jnp.tanh(mask / self.mask_bound)
+        mask = nn.sigmoid(mask)
         return Translation(mask * images + (1 - mask) * colour, mask, colour)
 
     def _check(self, images: Array, condition: Array) -> None:
@@ -178,12 +190,22 @@ class StarGANTranslator(nn.Module):
             )
 
 
-def normalised(x: Array, by: Array | None, train: bool, dtype: Dtype | None) -> Array:
-    """Instance normalisation, its scale and bias learnt, or made of `by` `[B, K]`; a layer of the
-    module whose compact method calls this."""
+def normalised(
+    x: Array, by: Array | None, who: Array | None, train: bool, dtype: Dtype | None
+) -> Array:
+    """Instance normalisation, its scale and bias learnt, or made of `by` `[B, K]`; then scaled and
+    shifted by `who` `[B, N]`, at first not at all. Layers of the module whose compact method calls
+    this."""
     if by is None:
-        return PictureNormalisation("instance_affine", train, dtype)(x)
-    return StyleNormalisation(dtype)(x, by)
+        x = PictureNormalisation("instance_affine", train, dtype)(x)
+    else:
+        x = StyleNormalisation(dtype)(x, by)
+    if who is None:
+        return x
+    zeros = nn.initializers.zeros_init()
+    both = nn.Dense(2 * x.shape[-1], kernel_init=zeros, dtype=dtype)(who)[:, None, None]
+    scale, shift = jnp.split(both.astype(x.dtype), 2, axis=-1)
+    return x * (1 + scale) + shift
 
 
 def planes_of(condition: Array, images: Array) -> Array:

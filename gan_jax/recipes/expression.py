@@ -20,8 +20,8 @@ from gan_jax.augment.diff_augment import diff_augment
 from gan_jax.errors import UsageError
 from gan_jax.losses import AdversarialLoss
 from gan_jax.recipe import Aux, Batch, Nets, Phase, PyTree, Recipe
-from gan_jax.recipes.expression_drives import Drive, others, rolled
-from gan_jax.recipes.likeness import Likeness
+from gan_jax.recipes.expression_drives import Drive, blank_of, others, rolled
+from gan_jax.recipes.likeness import Likeness, frozen_of
 from gan_jax.recipes.needed_values import check_values
 from gan_jax.recipes.paired import no_latents
 from gan_jax.schedules import Schedule
@@ -38,14 +38,14 @@ def expression_recipe(
     generator: nn.Module,
     discriminator: nn.Module,
     drive: Drive,
-    likeness: Likeness | None,
+    likeness: Mapping[str, Likeness],
     reading_turns: int,
     loss: AdversarialLoss,
     values: Mapping[str, float],
     schedules: Mapping[str, Schedule],
     policies: tuple[str, ...] = (),
 ) -> Recipe:
-    """`generator(images, condition, *where) -> Translation` with a mask, `discriminator(images,
+    """`generator(images, condition, *shown) -> Translation` with a mask, `discriminator(images,
     condition or None) -> Judgement`, as in `networks.stargan`. First the discriminator learns to
     read of `reading_turns` real batches: until it can the generator keeps all; then both follow.
 
@@ -54,17 +54,17 @@ def expression_recipe(
         values: `ema_decay`, R1's `r1_weight`, and weights of what is read, of the mean absolute
             difference of what came back (`cycle`) and of what was made (`change`) from what was
             given (GANimation's is of the masks), and of the masks' total variation.
-        likeness: who a translation is to stay, by `identity_weight`; None for no such loss.
+        likeness: who a translation is to stay, each by the weight of its name.
         policies: of DiffAugment, on all that the discriminator sees; none where places matter.
 
     Raises:
         UsageError: a value that is missing or negative; when traced, a batch of 1.
     """
-    check_values(values, (*NEEDED, "identity_weight") if likeness else NEEDED)
+    check_values(values, (*NEEDED, *(f"{name}_weight" for name in likeness)))
     if reading_turns < 1:
         raise UsageError(f"reading_turns={reading_turns} must be at least 1")
     condition, reading, recognised = drive.condition, drive.reading, drive.recognised
-    judged, where = drive.judged or condition, drive.where
+    judged, shown = drive.judged or condition, drive.shown
 
     def seen(images: Array, key: Array, number: int) -> Array:
         return diff_augment(images, jax.random.fold_in(key, number), policies)
@@ -76,7 +76,7 @@ def expression_recipe(
 
     def discriminator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
-        fake = nets.fixed("generator")(real, condition(target), *where(nets, real)).images
+        fake = nets.fixed("generator")(real, condition(target), *shown(nets, real)).images
         judge = nets.fixed("discriminator")
         real, own, asked = seen(real, key, 0), judged(batch), judged(target)
         of_real, nets = nets("discriminator", real, own)
@@ -90,8 +90,8 @@ def expression_recipe(
 
     def generator_loss(nets: Nets, extra: PyTree, batch: Batch, key: Array, values: Values):
         real, target = batch["image"], drive.retarget(batch, others(batch, key))
-        there, nets = nets("generator", real, condition(target), *where(nets, real))
-        back, nets = nets("generator", there.images, condition(batch), *where(nets, there.images))
+        there, nets = nets("generator", real, condition(target), *shown(nets, real))
+        back, nets = nets("generator", there.images, condition(batch), *shown(nets, there.images))
         judge = nets.fixed("discriminator")
         of_fake = judge(seen(there.images, key, 1), judged(target))
         # Relativistic losses alone look at these; of other programs XLA takes them out.
@@ -104,15 +104,15 @@ def expression_recipe(
             "change": jnp.mean(jnp.abs(there.images - real)),
             "variation": jnp.mean(total_variation(masks)),
         }
-        if likeness:
-            terms["identity"] = jnp.mean(likeness.apart(nets, there.images, real))
+        for name, kind in likeness.items():
+            terms[name] = jnp.mean(kind.apart(nets, there.images, real))
         value = adversarial + sum(values[f"{name}_weight"] * terms[name] for name in terms)
         watched = {"mask_full": jnp.mean(masks > 0.95), "mask_empty": jnp.mean(masks < 0.05)}
         watched |= {"adversarial": adversarial, "mask": jnp.mean(masks)}
         return value, Aux(nets, extra, terms | watched)
 
     def paint(nets: Nets, images: Array, told: Array) -> Array:
-        return nets("generator", images, told, *where(nets, images))[0].images
+        return nets("generator", images, told, *shown(nets, images))[0].images
 
     def generate(nets: Nets, latents: Array, batch: Batch, truncation: Array) -> Array:
         return paint(nets, batch["image"], condition(drive.retarget(batch, rolled(batch, 1))))
@@ -123,15 +123,15 @@ def expression_recipe(
 
     def inputs(batch: Batch):
         images, told = batch["image"], condition(batch)
-        maps = [jnp.zeros((*images.shape[:3], drive.places))] if drive.places else []
-        return {"generator": (images, told, *maps), "discriminator": (images, judged(batch))}
+        blank = blank_of(drive, images)
+        return {"generator": (images, told, *blank), "discriminator": (images, judged(batch))}
 
     references = "required" if drive.like else "none"
     asks = Translation(run=translate, conditions=drive.conditions, references=references)
     judge = ("discriminator",)
     return Recipe(
         networks={"generator": generator, "discriminator": discriminator},
-        frozen={**drive.frozen, **(likeness.frozen if likeness else {})},
+        frozen={**drive.frozen, **frozen_of(likeness.values())},
         phases=(
             Phase(name="reading", trains=judge, loss=reading_loss, batch=1, repeat=reading_turns),
             Phase(name="discriminator", trains=judge, loss=discriminator_loss),

@@ -15,10 +15,13 @@ from jax import Array
 from gan_jax.alignment import aligned
 from gan_jax.errors import UsageError
 from gan_jax.heat_maps import heat_maps
+from gan_jax.networks.identity_recogniser import probabilities_of
 from gan_jax.networks.landmark_finder import points_of
 from gan_jax.recipe import Batch, Nets, batch_size
 from gan_jax.recognition import Recognised, by_name, probabilities
 from gan_jax.translation import Choice, Condition, Number
+
+Shown = Callable[[Nets, Array], tuple[Array | None, ...]]
 
 
 class Drive(NamedTuple):
@@ -34,11 +37,13 @@ class Drive(NamedTuple):
         judged: `batch -> [B, K]`, what the discriminator is told; None for `condition`.
         retarget: `(batch, others) -> batch`, the examples with the expressions of the others, but
             for their pictures; the others themselves where a condition tells of nothing else.
-        places: maps that show the generator where the parts of a face are, beside the condition.
-        where: `(nets, images) -> ([B, H, W, places],)`, of pictures to be translated; () without.
+        places: P, maps that show the generator where the parts of a face are; 0 for none.
+        traits: N, numbers that tell the generator who it is; 0 for none.
+        shown: `(nets, images) -> (places [B, H, W, P] or None, who [B, N] or None)` of pictures to
+            be translated, which the generator is given behind the condition; or () for neither.
         conditions: what a user may ask for, by name; none where numbers cannot say it.
         asked: the condition of a batch with a leaf for each of those; None for `condition`.
-        frozen: networks that `where` and `like` call.
+        frozen: networks that `shown` and `like` call.
         like: `(nets, batch) -> condition` of pictures `image` whose expression is to be that of
             their `reference` `[B, R, H, W, C]`; None where pictures cannot say it.
         recognised: `outputs [B, N] -> Recognised`, for people; None where numbers cannot say it.
@@ -52,7 +57,8 @@ class Drive(NamedTuple):
     judged: Callable[[Batch], Array] | None = None
     retarget: Callable[[Batch, Batch], Batch] = lambda batch, others: others
     places: int = 0
-    where: Callable[[Nets, Array], tuple[Array, ...]] = lambda nets, images: ()
+    traits: int = 0
+    shown: Shown = lambda nets, images: ()
     conditions: Mapping[str, Condition] = {}
     asked: Callable[[Batch], Array] | None = None
     frozen: Mapping[str, nn.Module] = {}
@@ -193,13 +199,36 @@ def located(drive: Drive, finder: nn.Module, lines: Sequence[Sequence[int]]) -> 
     landmarks, the largest of their heat-maps (a sigma of 1 pixel). The frozen `finder` finds them
     (`networks.landmark_finder`), in translations too; no gradient passes through it."""
 
-    def where(nets: Nets, images: Array) -> tuple[Array]:
+    def shown(nets: Nets, images: Array) -> tuple[Array | None, ...]:
         points = jax.lax.stop_gradient(points_of(nets.fixed("finder"), images))
         maps = heat_maps(points, images.shape[1], 1.0)
         parts = [jnp.max(maps[..., jnp.array(line)], axis=-1) for line in lines]
-        return (jnp.stack(parts, axis=-1),)
+        return (jnp.stack(parts, axis=-1), *drive.shown(nets, images)[1:])
 
-    return drive._replace(places=len(lines), where=where, frozen={**drive.frozen, "finder": finder})
+    frozen = {**drive.frozen, "finder": finder}
+    return drive._replace(places=len(lines), shown=shown, frozen=frozen)
+
+
+def identified(drive: Drive, recogniser: nn.Module, choices: int) -> Drive:
+    """The drive of a generator that is told who it paints: the probabilities that a frozen
+    recogniser gives each choice of each factor (`networks.identity_recogniser`), of translations
+    too; no gradient passes through it. A face swapper's identity embedding (Chen et al. 2020,
+    SimSwap) modulates so: what colour an iris is that hardly shows takes long to learn."""
+
+    def shown(nets: Nets, images: Array) -> tuple[Array | None, ...]:
+        who = probabilities_of(nets.fixed("recogniser")(images))
+        return (*(drive.shown(nets, images) or (None,))[:1], jax.lax.stop_gradient(who))
+
+    frozen = {**drive.frozen, "recogniser": recogniser}
+    return drive._replace(traits=choices, shown=shown, frozen=frozen)
+
+
+def blank_of(drive: Drive, images: Array) -> tuple[Array | None, ...]:
+    """Zeros of the shapes of what the generator is shown of images `[B, H, W, C]`."""
+    if not drive.places and not drive.traits:
+        return ()
+    places = jnp.zeros((*images.shape[:3], drive.places)) if drive.places else None
+    return places, jnp.zeros((len(images), drive.traits)) if drive.traits else None
 
 
 def others(batch: Batch, key: Array) -> Batch:

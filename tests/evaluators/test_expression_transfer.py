@@ -108,7 +108,7 @@ def test_what_cannot_be_asked(drawn):
     made = ExpressionTransfer(
         condition=lambda batch: batch["expression"],
         classes=True,
-        where=lambda nets, images: (),
+        inputs=lambda nets, images: (),
     )
     with pytest.raises(UsageError, match="knows the project's own avatars only"):
         made.open(toy.world())
@@ -176,7 +176,7 @@ def test_a_copy_stands_at_the_floor_and_the_truth_at_the_ceiling(drawn, monkeypa
     evaluator = ExpressionTransfer(
         condition=lambda batch: batch["parameters"],
         classes=False,
-        where=lambda nets, images: (),
+        inputs=lambda nets, images: (),
     )
     copied, true = (of_a_net(evaluator, reals(drawn), net) for net in (Copy(), Told()))
     assert set(copied.metrics) == set(evaluator.metrics)
@@ -202,7 +202,7 @@ def test_the_generator_is_shown_where_faces_are(drawn, monkeypatch):
     evaluator = ExpressionTransfer(
         condition=lambda batch: batch["parameters"],
         classes=False,
-        where=lambda nets, images: (-images,),
+        inputs=lambda nets, images: (-images,),
     )
     pictures = reals(drawn)
     made = of_a_net(evaluator, pictures, Placed()).pictures["expression_transfer"]
@@ -218,7 +218,7 @@ def test_a_copy_is_the_floor_and_the_truth_the_ceiling():
     evaluator = ExpressionTransfer(
         condition=lambda batch: batch["parameters"],
         classes=True,
-        where=lambda nets, images: (),
+        inputs=lambda nets, images: (),
     )
     copied, true = (of_a_net(evaluator, reals(arrays), net) for net in (Copy(), Truth()))
     assert set(copied.metrics) == set(evaluator.metrics)

@@ -237,6 +237,48 @@ def test_places_are_laid_over_the_picture(modulated):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("modulated", [False, True])
+def test_who_it_is_scales_and_shifts_behind_each_normalisation(modulated):
+    """At first not at all; a shift of one and a scale of zero leave what went in by one."""
+    who = np.random.default_rng(6).normal(size=(len(PICTURES), 4)).astype(np.float32)
+    module = StarGANTranslator(3, 4, 1, modulated=modulated)
+    variables = module.init(jax.random.key(0), PICTURES, VECTORS, None, who, train=True)
+    p = variables["params"]
+    without = {
+        name: {k: v for k, v in layer.items() if not k.startswith("Dense")}
+        for name, layer in p.items()
+        if not name.startswith("Dense")
+    }
+    expected = apply(module, {"params": without}, PICTURES, VECTORS).images
+    found = apply(module, variables, PICTURES, VECTORS, None, who).images
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    layers = [name for name in p if name.startswith("Dense")]
+    assert len(layers) == 5 and len([n for n in p["TranslatorBlock_0"] if "Dense" in n]) == 2
+    random = np.random.default_rng(7)
+    kernel = random.normal(size=p["Dense_4"]["kernel"].shape).astype(np.float32)
+    changed = {**p, "Dense_4": {**p["Dense_4"], "kernel": kernel}}
+    last = functools.partial(module.apply, capture_intermediates=True, train=False)
+    captured = last({"params": changed}, PICTURES, VECTORS, None, who)[1]["intermediates"]
+    norm = "StyleNormalisation_4" if modulated else "PictureNormalisation_4"
+    scale, shift = jnp.split((who @ kernel)[:, None, None], 2, axis=-1)
+    x = jax.nn.relu(captured[norm]["__call__"][0] * (1 + scale) + shift)
+    found = captured["colour"]["__call__"][0]
+    np.testing.assert_allclose(found, convolve(x, p["colour"]), atol=1e-4)
+
+
+def test_a_mask_that_is_kept_from_closing():
+    plain, variables = translator(heads="mask")
+    bounded = plain.clone(mask_bound=1.5)
+    kernel = variables["params"]["mask"]["kernel"]
+    params = {**variables["params"], "mask": {"kernel": 4.0 * kernel}}
+    before, after = (apply(m, {"params": params}, PICTURES, VECTORS) for m in (plain, bounded))
+    mask = np.asarray(before.mask, np.float64)
+    logits = np.log(mask / (1 - mask))
+    assert np.abs(logits).max() > 1.5
+    expected = 1 / (1 + np.exp(-1.5 * np.tanh(logits / 1.5)))
+    np.testing.assert_allclose(after.mask, expected, rtol=1e-4)
+
+
 def test_a_condition_that_modulates():
     """Each of the seven normalisations takes its scale and bias from the condition."""
     module, variables = translator(modulated=True)

@@ -22,6 +22,7 @@ from gan_jax.step import make_step
 from gan_jax.translation import Choice, Number
 
 SIZE, SIDE, CLASSES, RATE, TURNS = 5, 4, 3, 0.05, 2
+AXES = (1, 2, 3)
 VALUES = {
     "expression_weight": 2.0,
     "cycle_weight": 3.0,
@@ -42,12 +43,13 @@ def counted(module, train):
 
 class Painter(nn.Module):
     """Mask and colour, each a linear map of the condition and the picture, which three tenths of
-    the places are added to."""
+    the places are added to, and who it is."""
 
     @nn.compact
-    def __call__(self, images, condition, places=None, *, train):
+    def __call__(self, images, condition, places=None, who=None, *, train):
         counted(self, train)
         images = images if places is None else images + 0.3 * places
+        images = images if who is None else images + who[:, None, None]
         flat = (images.reshape(len(images), -1), condition.reshape(len(images), -1))
         x = jnp.concatenate(flat, -1)
         shape = (len(images), SIDE, SIDE, 1)
@@ -101,7 +103,7 @@ def recipe(
         generator=Painter(),
         discriminator=Judge(outputs),
         drive=drive,
-        likeness=likeness,
+        likeness=likeness or {},
         reading_turns=turns,
         loss=loss,
         values=VALUES | values,
@@ -280,25 +282,34 @@ def test_the_generator_s_loss(situation):
 def test_who_it_is_may_not_change(situation):
     _, nets, hand, given, key, arrays, asked = situation
     plain, _ = loss_of(recipe(), 2, nets, given, key)
-    likeness = Likeness({}, lambda nets, images, originals: jnp.sum(images * originals, (1, 2, 3)))
-    made = recipe(likeness=likeness, identity_weight=0.9)
+    likeness = {
+        "identity": Likeness({}, lambda nets, images, originals: jnp.sum(images * originals, AXES)),
+        "colours": Likeness({}, lambda nets, images, originals: jnp.sum(images + originals, AXES)),
+    }
+    made = recipe(likeness=likeness, identity_weight=0.9, colours_weight=0.2)
     value, aux = loss_of(made, 2, nets, given, key)
     fake, _ = hand.paint(arrays["image"], own(asked))
     expected = (fake * arrays["image"]).sum((1, 2, 3)).mean()
+    colours = (fake + arrays["image"]).sum((1, 2, 3)).mean()
     np.testing.assert_allclose(aux.metrics["identity"], expected, rtol=1e-4)
-    np.testing.assert_allclose(value - plain, 0.9 * expected, rtol=1e-4)
-    with pytest.raises(UsageError, match="values need 'identity_weight'"):
-        recipe(likeness=likeness)
+    np.testing.assert_allclose(aux.metrics["colours"], colours, rtol=1e-4)
+    np.testing.assert_allclose(value - plain, 0.9 * expected + 0.2 * colours, rtol=1e-4)
+    with pytest.raises(UsageError, match="values need 'colours_weight'"):
+        recipe(likeness=likeness, identity_weight=0.9)
 
 
 def test_the_generator_is_shown_where_faces_are(situation):
     """Those that it is given, and in its translation on the way back."""
     _, nets, hand, given, key, arrays, asked = situation
-    drive = CLASS._replace(places=1, where=lambda nets, images: (jnp.flip(images, 1),))
+    who = lambda images: 0.1 * images[:, 0, 0]  # noqa: E731
+    drive = CLASS._replace(
+        places=1, traits=1, shown=lambda nets, images: (jnp.flip(images, 1), who(images))
+    )
     made = recipe(drive)
 
     def paint(images, condition):
-        return hand.paint(images + 0.3 * np.flip(images, 1), condition)[0]
+        given = images + 0.3 * np.flip(images, 1) + who(images)[:, None, None]
+        return hand.paint(given, condition)[0]
 
     fake = paint(arrays["image"], own(asked))
     back = paint(fake, own(arrays))
@@ -310,7 +321,8 @@ def test_the_generator_is_shown_where_faces_are(situation):
     assert made.translation
     translated = made.translation.run(nets, given)
     np.testing.assert_allclose(translated, paint(arrays["image"], own(arrays)), rtol=1e-4)
-    assert made.inputs(given)["generator"][2].shape == (SIZE, SIDE, SIDE, 1)
+    _, _, places, names = made.inputs(given)["generator"]
+    assert places.shape == (SIZE, SIDE, SIDE, 1) and names.shape == (SIZE, 1)
 
 
 def test_a_relativistic_loss_reads_the_real_logits(situation):
@@ -435,7 +447,7 @@ def test_others_are_never_oneself():
         (lambda: recipe(turns=0), "reading_turns=0 must be at least 1"),
         (
             lambda: expression_recipe(
-                generator=Painter(), discriminator=Judge(), drive=CLASS, likeness=None,
+                generator=Painter(), discriminator=Judge(), drive=CLASS, likeness={},
                 reading_turns=1, loss=losses.hinge, values={"expression_weight": 1.0}, schedules={},
             ),
             "values need 'cycle_weight'",

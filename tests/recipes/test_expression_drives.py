@@ -10,8 +10,10 @@ from gan_jax.heat_maps import heat_maps
 from gan_jax.networks.landmark_finder import points_of
 from gan_jax.recipe import Nets
 from gan_jax.recipes.expression_drives import (
+    blank_of,
     class_drive,
     graded_class_drive,
+    identified,
     located,
     point_drive,
     strength_drive,
@@ -112,10 +114,48 @@ def test_a_generator_may_be_shown_where_the_parts_of_a_face_are():
     assert drive.places == 2 and set(drive.frozen) == {"finder"} and drive.outputs == 3
     nets = Nets({"finder": Finder()}, {"finder": {}}, jax.random.key(0), train=False)
     images = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
-    (maps,) = drive.where(nets, images)
+    (maps,) = drive.shown(nets, images)
     points = points_of(lambda x: 40.0 * nn.avg_pool(x, (4, 4), (4, 4)), images)
     heat = np.asarray(heat_maps(points, 64, 1.0))
     expected = np.stack([np.maximum(heat[..., 0], heat[..., 2]), heat[..., 1]], axis=-1)
     np.testing.assert_allclose(maps, expected, atol=1e-5)
-    slope = jax.grad(lambda x: jnp.sum(jnp.square(drive.where(nets, x)[0])))(images)
+    slope = jax.grad(lambda x: jnp.sum(jnp.square(drive.shown(nets, x)[0])))(images)
     np.testing.assert_array_equal(slope, 0)
+
+
+class Recogniser(nn.Module):
+    """A factor of two choices and one of three, of a picture's colours."""
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        colour = jnp.mean(images, axis=(1, 2))
+        return {"glasses": 9.0 * colour[:, :2], "hair": colour}
+
+
+def test_a_generator_may_be_told_who_it_paints():
+    modules = {"recogniser": Recogniser(), "finder": Finder()}
+    nets = Nets(modules, dict.fromkeys(modules, {}), jax.random.key(0), train=False)
+    images = jnp.asarray(np.random.default_rng(1).normal(size=(2, 64, 64, 3)), jnp.float32)
+    plain = class_drive(NAMES, "mood")
+    drive = identified(plain, Recogniser(), 5)
+    assert drive.traits == 5 and set(drive.frozen) == {"recogniser"}
+    places, who = drive.shown(nets, images)
+    colour = np.asarray(images, np.float64).mean((1, 2))
+    expected = [np.exp(scale * colour[:, :n]) for scale, n in ((9.0, 2), (1.0, 3))]
+    expected = np.concatenate([x / x.sum(axis=1, keepdims=True) for x in expected], axis=1)
+    assert places is None
+    np.testing.assert_allclose(who, expected, rtol=1e-4)
+    slope = jax.grad(lambda x: jnp.sum(jnp.square(drive.shown(nets, x)[1])))(images)
+    np.testing.assert_array_equal(slope, 0)
+    lines = ((0, 2), (1,))
+    (maps,) = located(plain, Finder(), lines).shown(nets, images)
+    for both in (
+        identified(located(plain, Finder(), lines), Recogniser(), 5),
+        located(identified(plain, Recogniser(), 5), Finder(), lines),
+    ):
+        assert set(both.frozen) == {"recogniser", "finder"}
+        found = both.shown(nets, images)
+        np.testing.assert_array_equal(found[0], maps)
+        np.testing.assert_array_equal(found[1], who)
+        assert [x.shape for x in blank_of(both, images)] == [x.shape for x in found]
+    assert blank_of(plain, images) == () and blank_of(drive, images)[0] is None

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from gan_jax.networks.features.avatar_judge import SIZE, AvatarJudge
+from gan_jax.networks.identity_recogniser import IdentityRecogniser
 from gan_jax.networks.landmark_finder import LandmarkFinder
 from gan_jax.networks.style_encoder import AvatarEncoder
 from gan_jax.weights.folder import SHIPPED, shipped_weights
@@ -16,6 +17,7 @@ NETWORKS = {
     "avatar_judge": AvatarJudge(),
     "avatar_encoder": AvatarEncoder(),
     "avatar_landmarks": LandmarkFinder(),
+    "avatar_identity": IdentityRecogniser(),
 }
 
 
