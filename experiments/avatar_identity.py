@@ -7,9 +7,9 @@ clothes) whatever the face does, of an iris that is hardly to be seen too. Expre
 keep to what it reads; the judge, which measures them, is another network of another shape.
 
 Expected on two CPU cores beside another training: 13 minutes. Of the 1,000 held-out avatars it then
-names 99.5 to 100 % of skins, hair colours and clothes, 99.3 % of the hair behind, 96.8 % of the eyes
-(98 to 100 % where they are open, 89 % disgusted), 95.8 % of the headwear, 89.4 % of the fringes and
-84 % of the glasses right.
+names 99.5 to 100 % of skins, hair colours, clothes and theirs, 99.3 % of the hair behind, 96.8 % of
+the eyes (98 to 100 % where they are open, 89 % of disgusted ones), 95.8 % of the headwear, 89.4 %
+of the fringes and 84 % of the glasses right.
 
 The weights in the package are the average of this run's, measured and put there by
 

@@ -8,13 +8,14 @@ The generator keeps most of a picture and paints the rest (StarGAN's trunk, GANi
 an avatar truly looks like with another expression is never seen in training. `drive="vector"` takes
 the strength of every movement instead of a name: `--condition.jawOpen=0.6 --condition.tears=1`.
 
-Who it is must not change by what the avatar encoder sees of it; where the parts of a face are, the
-landmark finder draws for the generator. Both come with the package and stay as they are.
+Who it is must not change, by what the avatar encoder and the identity recogniser see of it; whom it
+paints the generator is told by the recogniser, where the parts of the face are it is drawn by the
+landmark finder. All three come with the package and stay as they are.
 
-Expected on two CPU cores of a busy machine: 35 minutes, after which the judge reads the right
-expression off 84 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and
-1.5 % of what makes up who it is as another (0.3 % of the renderer's). `:long`, 66 minutes, is the
-same run gone on to twice the steps: 92 % and 1.4 %. `:smoke` takes seconds.
+Expected on two CPU cores with tests beside: 21 minutes, after which the judge reads the right
+expression off 81 % of held-out faces (13 % of copies, 98 % of the renderer's own pictures), and
+1.2 % of what makes up who it is as another (0.3 % of the renderer's). `:long`, 41 minutes, is the
+same run gone on to twice the steps: 90 % and 1.2 %. `:smoke` takes seconds.
 """
 
 from __future__ import annotations
